@@ -1,0 +1,1 @@
+//! Turns AWS's public service models into shape tables and typed structs (crates/models).

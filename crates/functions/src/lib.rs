@@ -1,0 +1,1 @@
+//! Lambda: the API, the pool of environments, their sandbox and their runtimes.

@@ -1,0 +1,1 @@
+//! IAM and STS: who calls, and what they may do.

@@ -1,0 +1,1 @@
+//! Generated from AWS's public model of the service; see codegen/.

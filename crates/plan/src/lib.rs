@@ -1,0 +1,1 @@
+//! The contract between the planes: a deployed stage, compiled and immutable.

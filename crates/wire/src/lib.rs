@@ -1,0 +1,1 @@
+//! AWS's wire protocols, once: decoding, validation, dispatch, encoding and errors.

@@ -1,0 +1,14 @@
+//! The seams: traits where subsystems meet without knowing each other, one file each. The binary ties them together.
+
+mod invoke_function;
+
+pub use invoke_function::{Caller, InvokeFunction, InvokeRefusal, Invocation, Invoked, Outcome};
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future that stays on the thread that made it, as everything on a request's way does.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A future that may move between threads, for the control plane.
+pub type SendFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,126 @@
+//! The data directory: made private, held by one process at a time, and the owner of `state.sqlite` and `blobs/`.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::FlockOperation;
+
+use crate::blobs::BlobStore;
+use crate::{OpenError, SharedStore, SqliteOptions, SqliteStore};
+
+/// An open data directory. The directory stays locked until this and everything taken from it is dropped.
+pub struct DataDir {
+    path: PathBuf,
+    store: SharedStore,
+    blobs: BlobStore,
+    _lock: Arc<DirectoryLock>,
+}
+
+/// The exclusive lock of a data directory; the system releases it when the process ends, however it ends.
+pub(crate) struct DirectoryLock {
+    _file: File,
+}
+
+impl DataDir {
+    /// Opens the directory, making it (mode 0700) and what belongs in it if it is not there. It is quick enough to be done
+    /// before the first request is taken: a few milliseconds.
+    ///
+    /// # Errors
+    /// [`OpenError`], each variant with a message for the operator.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// As [`open`](Self::open), with options of the engine.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
+        create_directory(path)?;
+        let lock = Arc::new(DirectoryLock::take(path)?);
+        let store: SharedStore = Arc::new(SqliteStore::open(path, options, Arc::clone(&lock))?);
+        let blobs = BlobStore::open(path.join("blobs"), Arc::clone(&lock))?;
+        // The names of the files just made must be on disk before anything in them is acknowledged.
+        sync_directory(path).map_err(|error| system("sync", path, &error))?;
+        Ok(Self { path: path.to_owned(), store, blobs, _lock: lock })
+    }
+
+    /// Where the directory is, as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The rows.
+    #[must_use]
+    pub fn store(&self) -> SharedStore {
+        Arc::clone(&self.store)
+    }
+
+    /// The blobs.
+    #[must_use]
+    pub fn blobs(&self) -> BlobStore {
+        self.blobs.clone()
+    }
+}
+
+impl DirectoryLock {
+    fn take(directory: &Path) -> Result<Self, OpenError> {
+        let path = directory.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| system("open", &path, &error))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(OpenError::InUse { path: directory.to_owned(), process: holder(&mut file) });
+            }
+            Err(error) => return Err(system("lock", &path, &error)),
+        }
+        // The number only serves the message above, so it need not be on disk, and a torn one does no harm.
+        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        written.map_err(|error| system("write", &path, &error))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The process that the lock file names.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.take(20).read_to_string(&mut text) {
+        Ok(_) if text.trim().parse::<u32>().is_ok() => text.trim().to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// Makes a private directory, and its parents as `mkdir -p` would, each synced into the one above it.
+pub(crate) fn create_directory(path: &Path) -> Result<(), OpenError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_directory(parent)?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => sync_directory(parent).map_err(|error| system("sync", parent, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(system("create", path, &error)),
+    }
+}
+
+/// Writes the names in a directory to disk.
+pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// An [`OpenError::System`].
+pub(crate) fn system(action: &'static str, path: &Path, error: &dyn std::fmt::Display) -> OpenError {
+    OpenError::System { action, path: path.to_owned(), reason: error.to_string() }
+}

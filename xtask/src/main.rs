@@ -1,3 +1,22 @@
 //! The project's own chores: tidy and codegen.
 
-fn main() {}
+mod codegen;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((command, rest)) if command == "codegen" => codegen::run(&root()?, rest),
+        Some((command, [])) if command == "tidy" => tidy::run(),
+        _ => bail!("usage: cargo xtask codegen [--check] [--botocore DIR] | cargo xtask tidy"),
+    }
+}
+
+/// The root of the repository: the parent of this crate.
+fn root() -> Result<PathBuf> {
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?.to_path_buf())
+}

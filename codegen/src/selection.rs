@@ -1,0 +1,169 @@
+//! What is generated: the operations that were asked for, the shapes they reach, and where AWS differs from its model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::botocore::{Model, Shape};
+
+/// `operations.toml`: services and the operations that we implement.
+pub(crate) type Selection = BTreeMap<String, Selected>;
+
+/// What is asked for of one service.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Selected {
+    /// The model's version, a date.
+    pub(crate) version: String,
+    /// Names of operations.
+    pub(crate) operations: BTreeSet<String>,
+}
+
+/// `overrides.toml`: services and what AWS does otherwise than its model says.
+pub(crate) type Overrides = BTreeMap<String, Override>;
+
+/// What AWS does otherwise in one service.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Override {
+    /// `operation-input` where messages spell members of the body `putIntegrationInput.type`.
+    pub(crate) path_style: Option<String>,
+    /// The order in which allowed values are printed, by shape.
+    pub(crate) enumerations: BTreeMap<String, Vec<String>>,
+    /// Shapes whose values are not checked against their enumeration, because the service does it later in other words.
+    pub(crate) unchecked_enumerations: BTreeSet<String>,
+    /// Patterns by shape.
+    pub(crate) patterns: BTreeMap<String, String>,
+    /// Texts to replace in every pattern.
+    pub(crate) pattern_parts: BTreeMap<String, String>,
+    /// Bounds by shape; a bound that is left away is unbounded.
+    pub(crate) bounds: BTreeMap<String, Bounds>,
+    /// Statuses of success by operation.
+    pub(crate) statuses: BTreeMap<String, u16>,
+}
+
+/// Bounds on a value or a length.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bounds {
+    /// The least.
+    pub(crate) min: Option<f64>,
+    /// The greatest.
+    pub(crate) max: Option<f64>,
+}
+
+/// One service, ready to be written.
+pub(crate) struct Service {
+    /// The model's folder name, `apigateway`.
+    pub(crate) name: String,
+    /// The model, with the overrides worked in.
+    pub(crate) model: Model,
+    /// The operations that were asked for.
+    pub(crate) selected: BTreeSet<String>,
+    /// The shapes that they reach through inputs and outputs.
+    pub(crate) reachable: BTreeSet<String>,
+    /// How validation messages spell the way to a member.
+    pub(crate) path_style: &'static str,
+}
+
+impl Service {
+    /// Works the overrides into the model and finds what the selected operations reach.
+    pub(crate) fn new(name: &str, mut model: Model, selected: &Selected, change: &Override) -> Result<Service> {
+        apply(&mut model, change).with_context(|| format!("in the overrides of {name}"))?;
+        let mut reachable = BTreeSet::new();
+        for operation in &selected.operations {
+            let found = model.operations.get(operation);
+            let found = found.with_context(|| format!("{name} has no operation {operation}"))?;
+            for reference in found.input.iter().chain(&found.output) {
+                reach(&model, &reference.shape, &mut reachable)?;
+            }
+        }
+        let path_style = match change.path_style.as_deref() {
+            Some("operation-input") => "OperationInput",
+            None => "Bare",
+            Some(other) => bail!("unknown path style {other}"),
+        };
+        Ok(Service { name: name.into(), model, selected: selected.operations.clone(), reachable, path_style })
+    }
+
+    /// The shape called `name`.
+    pub(crate) fn shape(&self, name: &str) -> Result<&Shape> {
+        self.model.shapes.get(name).with_context(|| format!("{} has no shape {name}", self.name))
+    }
+
+    /// Whether values of the shape must not be shown: it, its elements or its entries are sensitive.
+    pub(crate) fn is_sensitive(&self, name: &str) -> Result<bool> {
+        let shape = self.shape(name)?;
+        if shape.sensitive {
+            return Ok(true);
+        }
+        for part in [&shape.member, &shape.key, &shape.value].into_iter().flatten() {
+            if self.is_sensitive(&part.shape)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The reachable structures, by name.
+    pub(crate) fn structures(&self) -> impl Iterator<Item = (&String, &Shape)> {
+        self.reachable
+            .iter()
+            .filter_map(|name| self.model.shapes.get_key_value(name))
+            .filter(|(_, shape)| shape.kind == "structure" && !shape.document)
+    }
+}
+
+fn apply(model: &mut Model, change: &Override) -> Result<()> {
+    for shape in model.shapes.values_mut() {
+        if let Some(pattern) = &mut shape.pattern {
+            for (from, to) in &change.pattern_parts {
+                *pattern = pattern.replace(from, to);
+            }
+        }
+    }
+    for (name, pattern) in &change.patterns {
+        named(model, name)?.pattern = Some(pattern.clone());
+    }
+    for (name, bounds) in &change.bounds {
+        let shape = named(model, name)?;
+        (shape.min, shape.max) = (bounds.min, bounds.max);
+    }
+    for (name, order) in &change.enumerations {
+        let shape = named(model, name)?;
+        let (known, ordered): (BTreeSet<_>, BTreeSet<_>) = (shape.enumeration.iter().collect(), order.iter().collect());
+        if !ordered.is_subset(&known) {
+            bail!("the order of {name} has values that the model does not know");
+        }
+        // A value that is newer than the recording goes last.
+        let newer: Vec<String> = known.difference(&ordered).copied().cloned().collect();
+        shape.enumeration = order.iter().cloned().chain(newer).collect();
+    }
+    for (operation, status) in &change.statuses {
+        let found = model.operations.get_mut(operation);
+        found.with_context(|| format!("no operation {operation}"))?.http.response_code = Some(*status);
+    }
+    for name in &change.unchecked_enumerations {
+        named(model, name)?.unchecked = true;
+    }
+    Ok(())
+}
+
+fn named<'m>(model: &'m mut Model, name: &str) -> Result<&'m mut Shape> {
+    model.shapes.get_mut(name).with_context(|| format!("no shape {name}"))
+}
+
+fn reach(model: &Model, name: &str, reachable: &mut BTreeSet<String>) -> Result<()> {
+    if !reachable.insert(name.to_string()) {
+        return Ok(());
+    }
+    let shape = model.shapes.get(name).with_context(|| format!("no shape {name}"))?;
+    for (_, reference) in shape.references()? {
+        reach(model, &reference.shape, reachable)?;
+    }
+    for part in [&shape.member, &shape.key, &shape.value].into_iter().flatten() {
+        reach(model, &part.shape, reachable)?;
+    }
+    Ok(())
+}

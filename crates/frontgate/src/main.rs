@@ -1,3 +1,16 @@
-//! The program.
+//! Frontgate: an Amazon API Gateway that one can own.
 
-fn main() {}
+mod cli;
+mod config;
+mod wiring;
+
+use std::process::ExitCode;
+
+// Many small allocations of short life on every thread: glibc's allocator has the longer tail there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
+    cli::run(std::env::args_os(), &environment)
+}

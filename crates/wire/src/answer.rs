@@ -1,0 +1,29 @@
+//! What a handler gives back when all went well.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// An output and what goes with it that the model does not know.
+///
+/// Handlers normally return the plain output, which converts into this by itself.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// The typed output.
+    pub output: T,
+    /// Headers beyond those of the model.
+    pub headers: HeaderMap,
+}
+
+impl<T> Answer<T> {
+    /// The output with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Answer<T> {
+        self.headers.append(name, value);
+        self
+    }
+}
+
+impl<T> From<T> for Answer<T> {
+    fn from(output: T) -> Answer<T> {
+        Answer { output, headers: HeaderMap::new() }
+    }
+}

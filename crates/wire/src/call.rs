@@ -1,0 +1,32 @@
+//! Who calls, where, and under which id.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Who calls, where, and under which id; built from the request before the handler runs.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The account: a 12-digit access key id, else the default account.
+    pub account: Arc<str>,
+    /// The region of the credential scope, else the default region.
+    pub region: Arc<str>,
+    /// The access key id of the signature. It is not verified where authentication is off.
+    pub access_key_id: Option<String>,
+    /// The id that the answer carries, a UUID.
+    pub request_id: String,
+    /// The peer's address.
+    pub source_ip: IpAddr,
+    /// The service as we name it (`apigateway`).
+    pub service: &'static str,
+    /// The operation (`CreateRestApi`).
+    pub operation: &'static str,
+    /// The `Host` of the request with its port, as the client sent it; empty when it sent none.
+    pub host: String,
+}
+
+impl Call {
+    /// Account and region, the scope of almost every row.
+    pub fn scope(&self) -> (Arc<str>, Arc<str>) {
+        (Arc::clone(&self.account), Arc::clone(&self.region))
+    }
+}

@@ -1,0 +1,1 @@
+//! Keeps web pages from driving the control plane.

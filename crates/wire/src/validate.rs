@@ -1,0 +1,1 @@
+//! Validation by the model, in AWS's words.

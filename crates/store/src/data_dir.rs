@@ -5,11 +5,19 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
 use crate::blobs::BlobStore;
 use crate::{OpenError, SharedStore, SqliteOptions, SqliteStore};
+
+/// How long a directory in use is tried again: a process that was just killed may live on for a moment in a child that has
+/// not yet executed its program.
+const LOCK_PATIENCE: Duration = Duration::from_millis(200);
+/// Time between two tries.
+const LOCK_RETRY: Duration = Duration::from_millis(5);
 
 /// An open data directory. The directory stays locked until this and everything taken from it is dropped.
 pub struct DataDir {
@@ -21,7 +29,15 @@ pub struct DataDir {
 
 /// The exclusive lock of a data directory; the system releases it when the process ends, however it ends.
 pub(crate) struct DirectoryLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a child that was just forked still has it, until it executes its program.
+        // The lock goes with the last holder anyway if this fails.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 impl DataDir {
@@ -78,17 +94,21 @@ impl DirectoryLock {
             .mode(0o600)
             .open(&path)
             .map_err(|error| system("open", &path, &error))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(OpenError::InUse { path: directory.to_owned(), process: holder(&mut file) });
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_RETRY),
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(OpenError::InUse { path: directory.to_owned(), process: holder(&mut file) });
+                }
+                Err(error) => return Err(system("lock", &path, &error)),
             }
-            Err(error) => return Err(system("lock", &path, &error)),
         }
         // The number only serves the message above, so it need not be on disk, and a torn one does no harm.
         let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(|error| system("write", &path, &error))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

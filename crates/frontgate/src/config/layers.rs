@@ -25,8 +25,16 @@ pub(crate) type Environment = BTreeMap<String, OsString>;
 /// What environment variables of ours start with.
 const PREFIX: &str = "FRONTGATE_";
 
-/// Variables that container platforms set for a service named "frontgate"; they are not misspelt settings.
-const SET_BY_PLATFORMS: [&str; 2] = ["FRONTGATE_SERVICE_", "FRONTGATE_PORT"];
+/// How variables start that are not misspelt settings: those that container platforms set for a service named
+/// "frontgate", and those of the project's own tests.
+const NOT_SETTINGS: [&str; 6] = [
+    "FRONTGATE_SERVICE_",
+    "FRONTGATE_PORT",
+    "FRONTGATE_BIN",
+    "FRONTGATE_BOTOCORE",
+    "FRONTGATE_UPDATE_CASES",
+    "FRONTGATE_VECTORS",
+];
 
 /// A misspelt setting, a value of the wrong type, or settings that do not fit together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,7 +222,7 @@ impl Layers {
                 if let Err(problem) = self.add(setting, Value { texts, place }, name) {
                     problems.push(problem);
                 }
-            } else if !SET_BY_PLATFORMS.iter().any(|prefix| name.starts_with(prefix)) {
+            } else if !NOT_SETTINGS.iter().any(|prefix| name.starts_with(prefix)) {
                 let known: Vec<&str> = by_variable.keys().map(String::as_str).collect();
                 let hint = nearest(name, &known).map_or(String::new(), |near| format!("; did you mean {near}?"));
                 self.warnings.push(format!("environment variable {name} is not a setting and does nothing{hint}"));

@@ -1,4 +1,4 @@
-//! Measures durable commits per second: `commits [FOLDER]`, by default a temporary folder below the current one.
+//! Measures durable commits per second, and how long a directory takes to open: `commits [FOLDER]`, by default a temporary folder below the current one.
 //!
 //! Each writer inserts one row of about 200 bytes per transaction and waits for the acknowledgement.
 
@@ -34,7 +34,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout().lock();
     for writers in [1, 64] {
         let path = folder.join(format!("commits-{}-{writers}", std::process::id()));
+        let start = Instant::now();
         let data = DataDir::open(&path)?;
+        let made = start.elapsed();
         let start = Instant::now();
         let tasks: Vec<_> = (0..writers).map(|writer| tokio::spawn(write(data.store(), writer, start))).collect();
         let mut latencies = Vec::new();
@@ -46,6 +48,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let at = |share: usize| latencies[(latencies.len() - 1) * share / 100];
         writeln!(out, "{writers:2} writers: {rate:.0} commits/s, median {:?}, p99 {:?}", at(50), at(99))?;
         drop(data);
+        let start = Instant::now();
+        drop(DataDir::open(&path)?);
+        writeln!(out, "   opening: {made:?} anew, {:?} with what was written", start.elapsed())?;
         std::fs::remove_dir_all(&path)?;
     }
     Ok(())

@@ -5,6 +5,8 @@ mod reader;
 mod steps;
 mod writer;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use tokio::sync::watch;
 
 use self::reader::Readers;
 use self::writer::Writer;
-use crate::data_dir::DirectoryLock;
+use crate::data_dir::{DirectoryLock, system};
 use crate::{Change, OpenError, Row, Scope, Store, StoreError, Transaction};
 
 /// Options of the engine.
@@ -40,6 +42,9 @@ impl SqliteStore {
     /// Opens or makes `state.sqlite` in a locked data directory, and brings it to the current data format.
     pub(crate) fn open(directory: &Path, options: SqliteOptions, lock: Arc<DirectoryLock>) -> Result<Self, OpenError> {
         let path = directory.join("state.sqlite");
+        // SQLite would let others of the system read it; its log and its shared memory get the mode of this file.
+        let created = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        created.map_err(|error| system("open", &path, &error))?;
         let mut connection = connect_writer(&path, &options).map_err(|error| open_error(&path, &error))?;
         migrate::migrate(&mut connection, directory, &path)?;
         let revision = writer::last_revision(&connection).map_err(|error| open_error(&path, &error))?;
@@ -137,9 +142,10 @@ fn failure(error: &rusqlite::Error) -> StoreError {
 
 /// The operator's words for an error of the engine while opening.
 fn open_error(path: &Path, error: &rusqlite::Error) -> OpenError {
-    let (path, reason) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::NotOurs { path, reason },
-        _ => OpenError::System { action: "open", path, reason },
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            OpenError::NotOurs { path: path.to_owned(), reason: error.to_string() }
+        }
+        _ => system("open", path, error),
     }
 }

@@ -23,7 +23,9 @@ fn a_new_directory_is_private() {
     let path = folder.path().join("some/where");
     let data = DataDir::open(&path).unwrap();
     assert_eq!(fs::metadata(data.path()).unwrap().permissions().mode() & 0o777, 0o700);
-    assert!(path.join("state.sqlite").is_file());
+    for file in ["lock", "state.sqlite", "state.sqlite-wal", "state.sqlite-shm"] {
+        assert_eq!(fs::metadata(path.join(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
     assert!(path.join("blobs").is_dir());
 }
 

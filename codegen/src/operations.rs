@@ -55,7 +55,7 @@ pub(crate) fn write_table(service: &Service) -> Result<String> {
     Ok(format!(
         "//! The table of {}: every operation, and how it is called.\n\nuse base::shape::{{OperationModel, PathStyle, Protocol, Service}};\n\n{imports}\n\n\
          /// {}, version {}.\npub static SERVICE: Service = Service {{ name: {:?}, signing_name: {:?}, version: {:?}, protocol: Protocol::{protocol}, \
-         target_prefix: {:?}, xml_namespace: {:?}, path_style: PathStyle::{}, operations: &[{}] }};\n{body}",
+         target_prefix: {:?}, xml_namespace: {:?}, path_style: PathStyle::{}, elements_not_null: {}, operations: &[{}] }};\n{body}",
         metadata.service_full_name,
         metadata.service_full_name,
         metadata.api_version,
@@ -65,6 +65,7 @@ pub(crate) fn write_table(service: &Service) -> Result<String> {
         metadata.target_prefix,
         metadata.xml_namespace,
         service.path_style,
+        service.elements_not_null,
         references.join(", "),
     ))
 }

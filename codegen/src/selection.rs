@@ -29,6 +29,8 @@ pub(crate) type Overrides = BTreeMap<String, Override>;
 pub(crate) struct Override {
     /// `operation-input` where messages spell members of the body `putIntegrationInput.type`.
     pub(crate) path_style: Option<String>,
+    /// Whether messages end the rules of elements with `Member must not be null`.
+    pub(crate) elements_not_null: bool,
     /// The order in which allowed values are printed, by shape.
     pub(crate) enumerations: BTreeMap<String, Vec<String>>,
     /// Shapes whose values are not checked against their enumeration, because the service does it later in other words.
@@ -65,6 +67,8 @@ pub(crate) struct Service {
     pub(crate) reachable: BTreeSet<String>,
     /// How validation messages spell the way to a member.
     pub(crate) path_style: &'static str,
+    /// Whether messages end the rules of elements with `Member must not be null`.
+    pub(crate) elements_not_null: bool,
 }
 
 impl Service {
@@ -84,7 +88,14 @@ impl Service {
             None => "Bare",
             Some(other) => bail!("unknown path style {other}"),
         };
-        Ok(Service { name: name.into(), model, selected: selected.operations.clone(), reachable, path_style })
+        Ok(Service {
+            name: name.into(),
+            model,
+            selected: selected.operations.clone(),
+            reachable,
+            path_style,
+            elements_not_null: change.elements_not_null,
+        })
     }
 
     /// The shape called `name`.

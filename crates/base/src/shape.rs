@@ -25,6 +25,8 @@ pub struct Service {
     pub xml_namespace: Option<&'static str>,
     /// How validation messages spell the way to a member.
     pub path_style: PathStyle,
+    /// Whether validation messages end the rules of a list's or a map's elements with `Member must not be null`.
+    pub elements_not_null: bool,
     /// Every operation of the service, in the order of their names.
     pub operations: &'static [&'static OperationModel],
 }

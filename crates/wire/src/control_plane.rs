@@ -1,17 +1,23 @@
 //! The control plane's front: HTTP in, HTTP out.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use base::shape::{OperationModel, Service};
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 
-use crate::Mounted;
+use crate::codec::{self, encode};
+use crate::dispatch::{Credential, Decision, Dispatcher, ErrorFormat};
+use crate::validate::validate;
+use crate::{ApiError, Call, Mounted, guard};
 
 /// What an operator can set about the control plane.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Host names, beyond loopback names and addresses, under which the control plane may be called, without ports.
+    /// Host names, beyond loopback names and addresses, under which the control plane may be called, without ports;
+    /// `*.example.com` covers all names below, `*` any.
     pub hosts: Vec<String>,
     /// Origins (`https://console.example.com`) beyond the own host from which pages may call the control plane.
     pub origins: Vec<String>,
@@ -35,22 +41,159 @@ impl Default for Settings {
 /// Every mounted service behind one entrance.
 pub struct ControlPlane {
     services: Vec<Mounted>,
+    dispatcher: Dispatcher,
     settings: Settings,
 }
 
 impl ControlPlane {
-    /// Mounts the services: `ControlPlane::new([apis.into(), functions.into()], settings)`.
-    pub fn new(services: impl IntoIterator<Item = Mounted>, settings: Settings) -> ControlPlane {
-        ControlPlane { services: services.into_iter().collect(), settings }
-    }
-
-    /// Answers one request, whose body has been read whole by the caller (bounded by [`ControlPlane::MAXIMUM_BODY`]).
-    pub async fn handle(&self, request: Parts, body: Bytes, peer: SocketAddr) -> Response<Bytes> {
-        let _ = (&self.services, &self.settings, request, body, peer);
-        Response::new(Bytes::new())
-    }
-
     /// The most bytes that any request may have: AWS's bound on CreateFunction. The caller reads no further than one
     /// byte beyond it; `handle` refuses what is over the bound of its service.
     pub const MAXIMUM_BODY: usize = 70_167_211;
+
+    /// Mounts the services: `ControlPlane::new([apis.into(), functions.into()], settings)`.
+    pub fn new(services: impl IntoIterator<Item = Mounted>, settings: Settings) -> ControlPlane {
+        let services: Vec<Mounted> = services.into_iter().collect();
+        let dispatcher = Dispatcher::new(services.iter().map(|mounted| mounted.model));
+        ControlPlane { services, dispatcher, settings }
+    }
+
+    /// Answers one request, whose body has been read whole by the caller (bounded by [`ControlPlane::MAXIMUM_BODY`]).
+    /// It does not panic by itself; a panic of a handler passes through.
+    pub async fn handle(&self, request: Parts, body: Bytes, peer: SocketAddr) -> Response<Bytes> {
+        let request_id = base::ids::uuid();
+        let credential = Credential::of(&request);
+        let guarded = guard::check(&request, credential.as_ref(), &self.settings);
+        if let Err(refusal) = guarded {
+            tracing::warn!(%request_id, path = request.uri.path(), ?refusal, "refused a control-plane call");
+            return encode::error(&refusal.answer(), ErrorFormat::RestJson, None, &request_id);
+        }
+        match self.dispatcher.decide(&request, &body, credential.as_ref()) {
+            Decision::Operation { service, operation, labels } => {
+                let call = self.call(service, operation, &request, credential, &request_id, peer);
+                let answer = self.run(service, operation, labels, call, &request, body).await;
+                let answer = answer.and_then(|output| encode::success(service, operation, output, &request_id));
+                answer.unwrap_or_else(|error| {
+                    tracing::debug!(%request_id, service = service.name, operation = operation.name, %error, "answered with an error");
+                    encode::error(&error, service.protocol.into(), service.xml_namespace, &request_id)
+                })
+            }
+            Decision::UnknownOperation { service, asked } => {
+                let error = unknown_operation(service, &asked);
+                encode::error(&error, service.protocol.into(), service.xml_namespace, &request_id)
+            }
+            Decision::UnknownService { name, format } => {
+                encode::error(&unknown_service(&name), format, None, &request_id)
+            }
+            Decision::Nothing => {
+                let error = ApiError::custom(
+                    "UnknownOperationException",
+                    404,
+                    format!(
+                        "Nothing answers {} {}: no AWS API and no deployed API.",
+                        request.method,
+                        request.uri.path()
+                    ),
+                );
+                encode::error(&error, ErrorFormat::RestJson, None, &request_id)
+            }
+        }
+    }
+
+    /// The four steps: read and check the input, call the handler; its output is written by the caller.
+    async fn run(
+        &self,
+        service: &'static Service,
+        operation: &'static OperationModel,
+        labels: Vec<(&'static str, String)>,
+        call: Call,
+        request: &Parts,
+        body: Bytes,
+    ) -> Result<crate::service::Output, ApiError> {
+        let mounted = self.services.iter().find(|mounted| std::ptr::eq(mounted.model, service));
+        let Some(handler) = mounted.and_then(|mounted| mounted.handlers.get(operation.name)) else {
+            let message = format!("Frontgate does not have {}:{} yet", service.name, operation.name);
+            return Err(ApiError::not_implemented(message));
+        };
+        check_size(service, operation, body.len())?;
+        let input = codec::decode(service, operation, labels, request, body)?;
+        validate(service, operation, &input.members)?;
+        handler(call, input).await
+    }
+
+    fn call(
+        &self,
+        service: &'static Service,
+        operation: &'static OperationModel,
+        request: &Parts,
+        credential: Option<Credential>,
+        request_id: &str,
+        peer: SocketAddr,
+    ) -> Call {
+        let (access_key_id, region) = match credential {
+            Some(credential) => (Some(credential.access_key_id), Some(credential.region)),
+            None => (None, None),
+        };
+        let account = access_key_id.as_deref().filter(|key| is_account(key)).unwrap_or(&self.settings.default_account);
+        Call {
+            account: Arc::from(account),
+            region: Arc::from(region.as_deref().unwrap_or(&self.settings.default_region)),
+            access_key_id,
+            request_id: request_id.into(),
+            source_ip: peer.ip(),
+            service: service.name,
+            operation: operation.name,
+            host: guard::host(request).unwrap_or_default().into(),
+        }
+    }
 }
+
+fn is_account(key: &str) -> bool {
+    key.len() == 12 && key.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// Lambda's own bounds (its quota page and recorded texts), and 10 MiB for everything else.
+fn check_size(service: &Service, operation: &OperationModel, length: usize) -> Result<(), ApiError> {
+    let (maximum, code) = match (service.name, operation.name) {
+        ("lambda", "Invoke" | "InvokeAsync") => (6_291_456, "RequestTooLargeException"),
+        ("lambda", _) => (ControlPlane::MAXIMUM_BODY, "RequestEntityTooLargeException"),
+        _ => (10 << 20, "RequestEntityTooLargeException"),
+    };
+    if length <= maximum {
+        return Ok(());
+    }
+    let message =
+        format!("Request must be smaller than {maximum} bytes for the {} operation", operation_in_prose(operation));
+    let error = ApiError::custom(code, 413, message);
+    Err(if service.name == "lambda" { error.with_member("Type", "User") } else { error })
+}
+
+/// Lambda calls Invoke by its longer name in this message.
+fn operation_in_prose(operation: &OperationModel) -> &'static str {
+    if operation.name == "Invoke" { "InvokeFunction" } else { operation.name }
+}
+
+fn unknown_operation(service: &Service, asked: &str) -> ApiError {
+    use base::shape::Protocol;
+    match service.protocol {
+        Protocol::RestJson => {
+            ApiError::custom("UnknownOperationException", 404, format!("{} has no operation for {asked}", service.name))
+        }
+        Protocol::Query => ApiError::custom(
+            "InvalidAction",
+            400,
+            format!("Could not find operation {asked} for version {}", service.version),
+        ),
+        Protocol::Json10 | Protocol::Json11 => {
+            ApiError::custom("UnknownOperationException", 400, format!("{} has no operation {asked}", service.name))
+        }
+    }
+}
+
+fn unknown_service(name: &str) -> ApiError {
+    ApiError::not_implemented(format!(
+        "{name} is not part of Frontgate, and forwarding such calls with `--service-endpoint {name}=URL` is not available yet"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ pub static SERVICE: Service = Service {
     target_prefix: None,
     xml_namespace: None,
     path_style: PathStyle::OperationInput,
+    elements_not_null: false,
     operations: &[
         &CREATE_API_KEY,
         &CREATE_AUTHORIZER,

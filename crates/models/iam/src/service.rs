@@ -14,6 +14,7 @@ pub static SERVICE: Service = Service {
     target_prefix: None,
     xml_namespace: Some("https://iam.amazonaws.com/doc/2010-05-08/"),
     path_style: PathStyle::Bare,
+    elements_not_null: false,
     operations: &[
         &ACCEPT_DELEGATION_REQUEST,
         &ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER,

@@ -14,6 +14,7 @@ pub static SERVICE: Service = Service {
     target_prefix: None,
     xml_namespace: None,
     path_style: PathStyle::Bare,
+    elements_not_null: true,
     operations: &[
         &ADD_LAYER_VERSION_PERMISSION,
         &ADD_PERMISSION,

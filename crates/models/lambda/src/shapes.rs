@@ -320,7 +320,7 @@ pub(crate) static CAPACITY_PROVIDER_ARN: Shape = Shape {
     kind: Kind::String(Text {
         length: Range { min: Some(1), max: Some(140) },
         pattern: Some(
-            "arn:aws[a-zA-Z-]*:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:capacity-provider:[a-zA-Z0-9-_]+",
+            "arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:capacity-provider:[a-zA-Z0-9-_]+",
         ),
         enumeration: &[],
     }),
@@ -1035,7 +1035,7 @@ pub(crate) static FUNCTION_ARN: Shape = Shape {
     kind: Kind::String(Text {
         length: Range { min: Some(0), max: Some(10000) },
         pattern: Some(
-            "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+            "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
         ),
         enumeration: &[],
     }),
@@ -1547,7 +1547,7 @@ pub(crate) static FUNCTION_NAME: Shape = Shape {
     kind: Kind::String(Text {
         length: Range { min: Some(1), max: Some(140) },
         pattern: Some(
-            "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+            "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
         ),
         enumeration: &[],
     }),
@@ -2521,7 +2521,7 @@ pub(crate) static NAME_SPACED_FUNCTION_ARN: Shape = Shape {
     kind: Kind::String(Text {
         length: Range { min: Some(0), max: Some(10000) },
         pattern: Some(
-            "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_\\.]+(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
+            "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_\\.]+(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
         ),
         enumeration: &[],
     }),
@@ -2533,7 +2533,7 @@ pub(crate) static NAMESPACED_FUNCTION_NAME: Shape = Shape {
     kind: Kind::String(Text {
         length: Range { min: Some(1), max: Some(256) },
         pattern: Some(
-            "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
+            "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
         ),
         enumeration: &[],
     }),
@@ -2725,58 +2725,7 @@ pub(crate) static ROLE_ARN: Shape = Shape {
 pub(crate) static RUNTIME: Shape = Shape {
     name: "Runtime",
     sensitive: false,
-    kind: Kind::String(Text {
-        length: Range::ANY,
-        pattern: None,
-        enumeration: &[
-            "nodejs",
-            "nodejs4.3",
-            "nodejs6.10",
-            "nodejs8.10",
-            "nodejs10.x",
-            "nodejs12.x",
-            "nodejs14.x",
-            "nodejs16.x",
-            "java8",
-            "java8.al2",
-            "java11",
-            "python2.7",
-            "python3.6",
-            "python3.7",
-            "python3.8",
-            "python3.9",
-            "dotnetcore1.0",
-            "dotnetcore2.0",
-            "dotnetcore2.1",
-            "dotnetcore3.1",
-            "dotnet6",
-            "dotnet8",
-            "nodejs4.3-edge",
-            "go1.x",
-            "ruby2.5",
-            "ruby2.7",
-            "provided",
-            "provided.al2",
-            "nodejs18.x",
-            "python3.10",
-            "java17",
-            "ruby3.2",
-            "ruby3.3",
-            "ruby3.4",
-            "python3.11",
-            "nodejs20.x",
-            "provided.al2023",
-            "python3.12",
-            "java21",
-            "python3.13",
-            "nodejs22.x",
-            "nodejs24.x",
-            "python3.14",
-            "java25",
-            "dotnet10",
-            "ruby4.0",
-        ],
-    }),
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &[] }),
 };
 
 pub(crate) static RUNTIME_VERSION_ARN: Shape = Shape {

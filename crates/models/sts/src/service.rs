@@ -14,6 +14,7 @@ pub static SERVICE: Service = Service {
     target_prefix: None,
     xml_namespace: Some("https://sts.amazonaws.com/doc/2011-06-15/"),
     path_style: PathStyle::Bare,
+    elements_not_null: false,
     operations: &[
         &ASSUME_ROLE,
         &ASSUME_ROLE_WITH_SAML,

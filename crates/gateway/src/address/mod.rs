@@ -1,0 +1,107 @@
+//! Who a request is for: a deployed API, by host or by path, or something else.
+
+/// A REST API's stage and what is left of the path after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address<'r> {
+    /// The API's id, as sent; ids are lower case and compare exactly.
+    pub api: &'r str,
+    /// The stage's name; empty when the path ends before it.
+    pub stage: &'r str,
+    /// Where in the request's path the resource path begins (at its slash, or at the end).
+    pub resource_at: usize,
+    /// Where in the request's path the stage's segment begins (its slash): what follows is `$context.path` but for
+    /// the path forms, where the stage has to be put before it.
+    pub stage_at: usize,
+}
+
+/// Finds the deployed API that a request addresses, in the design's order: the host, then the reserved paths.
+///
+/// - `{api}.execute-api.{any suffix}/{stage}/...`
+/// - `/restapis/{api}/{stage}/_user_request_/...`
+/// - `/_aws/execute-api/{api}/{stage}/...`
+pub fn find<'r>(host: &'r str, path: &'r str) -> Option<Address<'r>> {
+    if let Some(api) = api_of_host(host) {
+        let leading = path.len() - path.trim_start_matches('/').len();
+        let stage_at = leading.saturating_sub(1);
+        return Some(split_stage(api, path, stage_at));
+    }
+    if let Some(rest) = path.strip_prefix("/restapis/") {
+        let (api, rest) = rest.split_once('/')?;
+        let (stage, rest) = rest.split_once('/')?;
+        let resource = rest.strip_prefix("_user_request_")?;
+        if !resource.is_empty() && !resource.starts_with('/') {
+            return None;
+        }
+        return Some(Address {
+            api,
+            stage,
+            resource_at: path.len() - resource.len(),
+            stage_at: path.len() - resource.len(),
+        });
+    }
+    let rest = path.strip_prefix("/_aws/execute-api/")?;
+    let api = rest.split('/').next().unwrap_or(rest);
+    Some(split_stage(api, path, path.len() - rest.len() + api.len()))
+}
+
+/// The API id in a host of the form `{api}.execute-api.{suffix}[:port]`; `{api}-{endpoint}` names a private endpoint.
+pub fn api_of_host(host: &str) -> Option<&str> {
+    let (label, rest) = host.split_once('.')?;
+    let service = rest.get(..12)?;
+    let more = rest.as_bytes().get(12)?;
+    if !service.eq_ignore_ascii_case("execute-api.") || *more == b'.' {
+        return None;
+    }
+    Some(label.split_once("-vpce-").map_or(label, |(api, _)| api))
+}
+
+/// Takes the stage out of `path`, whose segment begins at the slash `stage_at`.
+fn split_stage<'r>(api: &'r str, path: &'r str, stage_at: usize) -> Address<'r> {
+    let after = path[stage_at..].strip_prefix('/').unwrap_or(&path[stage_at..]);
+    let stage = after.split('/').next().unwrap_or(after);
+    Address { api, stage, resource_at: path.len() - after.len() + stage.len(), stage_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks what is found: API, stage, the resource's path.
+    fn check(host: &str, path: &str, expected: Option<(&str, &str, &str)>) {
+        let found = find(host, path).map(|address| (address.api, address.stage, &path[address.resource_at..]));
+        assert_eq!(found, expected, "{host} {path}");
+    }
+
+    #[test]
+    fn finds_apis_by_host_and_by_path() {
+        let host = "a1b2c3d4e5.execute-api.localhost:4566";
+        check(host, "/dev/items/7", Some(("a1b2c3d4e5", "dev", "/items/7")));
+        check(host, "/dev", Some(("a1b2c3d4e5", "dev", "")));
+        check(host, "/dev/", Some(("a1b2c3d4e5", "dev", "/")));
+        check(host, "/", Some(("a1b2c3d4e5", "", "")));
+        check(host, "//dev/x", Some(("a1b2c3d4e5", "dev", "/x")));
+        check(host, "/dev//x", Some(("a1b2c3d4e5", "dev", "//x")));
+        check("abc.EXECUTE-API.us-east-1.amazonaws.com", "/s/x", Some(("abc", "s", "/x")));
+        check("abc.execute-api.localhost.localstack.cloud:4566", "/s", Some(("abc", "s", "")));
+        check("127.0.0.1:4566", "/restapis/abc/dev/_user_request_/items", Some(("abc", "dev", "/items")));
+        check("127.0.0.1:4566", "/restapis/abc/dev/_user_request_", Some(("abc", "dev", "")));
+        check("127.0.0.1:4566", "/_aws/execute-api/abc/dev/items", Some(("abc", "dev", "/items")));
+        check("127.0.0.1:4566", "/_aws/execute-api/abc", Some(("abc", "", "")));
+    }
+
+    #[test]
+    fn leaves_everything_else_alone() {
+        for (host, path) in [
+            ("127.0.0.1:4566", "/restapis"),
+            ("127.0.0.1:4566", "/restapis/abc/stages"),
+            ("127.0.0.1:4566", "/restapis/abc/resources/_user_request_x/y"),
+            ("127.0.0.1:4566", "/2015-03-31/functions"),
+            ("execute-api.localhost", "/dev"),
+            ("abc.execute-api", "/dev"),
+            ("abc.lambda-url.localhost", "/"),
+            ("", "/"),
+        ] {
+            check(host, path, None);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Bodies: reading a request's within its bounds, and sending a response's, whole or as it comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use base::limits::GATEWAY_PAYLOAD_BYTES;
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::fault::Fault;
+use crate::log::Pending;
+use crate::settings::BODY_TIMEOUT;
+
+/// An error that ends a body early.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a response to a client, or of a request to a backend.
+#[derive(Debug)]
+pub enum Body {
+    /// All of it is here.
+    Whole(Option<Bytes>),
+    /// It comes from the other side of the gateway, chunk by chunk, and is bounded.
+    Streamed(Box<Streamed>),
+}
+
+/// A body that is passed on while it comes.
+#[derive(Debug)]
+pub struct Streamed {
+    incoming: Incoming,
+    left: usize,
+    /// Written when the body has ended, for only then its length is known.
+    log: Option<Pending>,
+    sent: u64,
+}
+
+impl Body {
+    /// No body.
+    pub const EMPTY: Body = Body::Whole(None);
+
+    /// A body that is here.
+    pub fn whole(bytes: Bytes) -> Body {
+        Body::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+
+    /// A body that is passed on, at most 10 MB of it.
+    pub fn streamed(incoming: Incoming) -> Body {
+        if HttpBody::is_end_stream(&incoming) {
+            return Body::EMPTY;
+        }
+        Body::Streamed(Box::new(Streamed { incoming, left: GATEWAY_PAYLOAD_BYTES, log: None, sent: 0 }))
+    }
+
+    /// The length, where it is known.
+    pub fn length(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
+    /// Has `pending` written when the body has been sent; at once if it is whole.
+    pub fn log_at_end(&mut self, pending: Pending) {
+        match self {
+            Body::Whole(bytes) => pending.write(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Body::Streamed(streamed) => streamed.log = Some(pending),
+        }
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        if let Some(pending) = self.log.take() {
+            pending.write(self.sent);
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Body::Streamed(streamed) => {
+                let frame = std::task::ready!(Pin::new(&mut streamed.incoming).poll_frame(context));
+                Poll::Ready(match frame {
+                    Some(Ok(frame)) => {
+                        let length = frame.data_ref().map_or(0, Bytes::len);
+                        if length > streamed.left {
+                            return Poll::Ready(Some(Err("the body exceeds 10 MB".into())));
+                        }
+                        streamed.left -= length;
+                        streamed.sent += length as u64;
+                        // Trailers are not passed on: API Gateway drops `Trailer`.
+                        if frame.is_data() { Some(Ok(frame)) } else { None }
+                    }
+                    Some(Err(error)) => Some(Err(error.into())),
+                    None => None,
+                })
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Whole(bytes) => bytes.is_none(),
+            Body::Streamed(streamed) => streamed.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Body::Streamed(streamed) => streamed.incoming.size_hint(),
+        }
+    }
+}
+
+/// Why a body could not be read whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// It is larger than allowed.
+    TooLarge,
+    /// It broke off, was malformed or took too long.
+    Broken,
+}
+
+/// Reads a whole body of at most `limit` bytes.
+///
+/// # Errors
+/// When it is larger, breaks off, or takes more than a minute.
+pub async fn read_whole<B>(mut body: B, limit: usize) -> Result<Bytes, ReadError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let expected = body.size_hint().lower() as usize;
+    if expected > limit {
+        return Err(ReadError::TooLarge);
+    }
+    let read = async {
+        let mut first: Option<Bytes> = None;
+        let mut more = BytesMut::new();
+        while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            let Ok(data) = frame.map_err(|_| ReadError::Broken)?.into_data() else { continue };
+            if first.as_ref().map_or(0, Bytes::len).max(more.len()) + data.len() > limit {
+                return Err(ReadError::TooLarge);
+            }
+            match (&first, more.is_empty()) {
+                (None, true) => first = Some(data),
+                (Some(start), true) => {
+                    // What a client promises is not yet memory: a megabyte at most is set aside in advance.
+                    more.reserve(expected.min(1 << 20).max(start.len() + data.len()));
+                    more.extend_from_slice(start);
+                    more.extend_from_slice(&data);
+                }
+                _ => more.extend_from_slice(&data),
+            }
+        }
+        Ok(if more.is_empty() { first.unwrap_or_default() } else { more.freeze() })
+    };
+    tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or(Err(ReadError::Broken))
+}
+
+/// The client's body until something needs it.
+#[derive(Debug)]
+pub struct RequestBody {
+    incoming: Option<Incoming>,
+    whole: Option<Bytes>,
+}
+
+impl RequestBody {
+    /// Takes the body over from the connection.
+    pub fn new(incoming: Incoming) -> RequestBody {
+        RequestBody { incoming: Some(incoming), whole: None }
+    }
+
+    /// All of the body; at most 10 MB.
+    ///
+    /// # Errors
+    /// [`Fault::RequestTooLarge`] and [`Fault::BadBody`].
+    pub async fn whole(&mut self) -> Result<Bytes, Fault> {
+        if let Some(whole) = &self.whole {
+            return Ok(whole.clone());
+        }
+        let bytes = match self.incoming.take() {
+            None => Bytes::new(),
+            Some(incoming) => read_whole(incoming, GATEWAY_PAYLOAD_BYTES).await.map_err(|error| match error {
+                ReadError::TooLarge => Fault::RequestTooLarge,
+                ReadError::Broken => Fault::BadBody,
+            })?,
+        };
+        self.whole = Some(bytes.clone());
+        Ok(bytes)
+    }
+
+    /// The body to be passed on: as it comes, unless it has been read already.
+    ///
+    /// # Errors
+    /// [`Fault::RequestTooLarge`] when the client announces more than 10 MB.
+    pub fn pass_on(&mut self) -> Result<Body, Fault> {
+        match (self.incoming.take(), self.whole.take()) {
+            (_, Some(whole)) => Ok(Body::whole(whole)),
+            (Some(incoming), None) if incoming.size_hint().lower() > GATEWAY_PAYLOAD_BYTES as u64 => {
+                Err(Fault::RequestTooLarge)
+            }
+            (Some(incoming), None) => Ok(Body::streamed(incoming)),
+            (None, None) => Ok(Body::EMPTY),
+        }
+    }
+}

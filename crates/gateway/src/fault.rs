@@ -1,0 +1,87 @@
+//! Every way in which a request can be refused. One variant a cause; `respond::table` says what each answers.
+
+use std::borrow::Cow;
+
+/// Why a request is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The address names no API or stage that is served here.
+    UnknownStage,
+    /// No resource matches the path, or none that does serves the verb.
+    NoRoute,
+    /// A guard that this version cannot enforce stands before the method: it stays shut.
+    GuardNotBuilt {
+        /// Which.
+        what: Box<str>,
+    },
+    /// The account's rate is used up.
+    Throttled,
+    /// The body exceeds 10 MB.
+    RequestTooLarge,
+    /// The header names and values together exceed 10,240 bytes.
+    HeadersTooLarge,
+    /// The client closed, sent a malformed body or took too long over it.
+    BadBody,
+    /// The query holds a character that must be escaped.
+    BadQuery,
+    /// No template matches the body's media type and passing it through is not allowed.
+    UnsupportedMediaType,
+    /// A mapping needs JSON and the request's body is not.
+    BodyNotJson,
+    /// The request could not be transformed: a template failed, or Base64 could not be decoded.
+    RequestTransformation {
+        /// For the log.
+        reason: Cow<'static, str>,
+    },
+    /// The response could not be transformed.
+    ResponseTransformation {
+        /// For the log.
+        reason: Cow<'static, str>,
+    },
+    /// The integration is configured so that no call can succeed.
+    BrokenIntegration {
+        /// For the log.
+        reason: Cow<'static, str>,
+    },
+    /// A mapping sets a header that the gateway keeps to itself.
+    ReservedHeader {
+        /// Which.
+        name: Box<str>,
+    },
+    /// The address of the backend is malformed, unknown or not allowed.
+    BadEndpoint {
+        /// For the log.
+        reason: Cow<'static, str>,
+    },
+    /// The backend could not be reached, or the connection broke.
+    BackendUnreachable {
+        /// For the log.
+        reason: Box<str>,
+    },
+    /// The backend took longer than the integration's timeout.
+    BackendTimeout,
+    /// The function's policy does not let this API invoke it.
+    FunctionNotPermitted,
+    /// Lambda refused the invocation (no such function, throttled, payload too large, ...).
+    FunctionRefused {
+        /// For the log.
+        reason: Box<str>,
+    },
+    /// The function raised, timed out or crashed behind a proxy integration.
+    FunctionFailed,
+    /// The function's answer is not what a proxy integration expects.
+    MalformedProxyResponse {
+        /// For the log.
+        reason: &'static str,
+    },
+    /// No integration response matches what the backend answered, and there is no default.
+    NoIntegrationResponse {
+        /// The status or error message that was looked for.
+        value: Box<str>,
+    },
+    /// Frontgate could not do its part.
+    Internal {
+        /// For the log.
+        reason: Cow<'static, str>,
+    },
+}

@@ -1,0 +1,64 @@
+//! Lambda as a backend: the call through the seam, and what Lambda's refusals mean to a client.
+
+use std::sync::Arc;
+
+use base::seams::{Caller, Invocation, InvokeRefusal, Outcome};
+use bytes::Bytes;
+use plan::Backend;
+
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::listener::Thread;
+use crate::route::Routed;
+
+/// Runs the method's function on `payload`.
+pub(super) async fn invoke(
+    thread: &Thread,
+    exchange: &Exchange,
+    routed: &Routed<'_>,
+    payload: Bytes,
+    trace: Option<&str>,
+) -> Result<Outcome, Fault> {
+    let Backend::Lambda { function_arn, .. } = &routed.method.integration.backend else {
+        return Err(Fault::Internal { reason: "a function was to be called for a backend that is none".into() });
+    };
+    let plan = &exchange.plan;
+    let (api, verb) = (&plan.api, &routed.method.verb);
+    let source_arn = format!(
+        "arn:aws:execute-api:{}:{}:{}/{}/{}{}",
+        api.region,
+        api.account,
+        api.id,
+        plan.stage,
+        if verb.as_ref() == "ANY" { "*" } else { verb },
+        routed.resource.path,
+    );
+    let invocation = Invocation {
+        function_arn: Arc::clone(function_arn),
+        payload,
+        caller: Caller::Service {
+            principal: "apigateway.amazonaws.com",
+            source_arn,
+            source_account: Arc::clone(&api.account),
+        },
+        trace_id: trace.map(str::to_owned),
+        client_context: None,
+        tail_log: false,
+    };
+    match thread.settings.functions.invoke(invocation).await {
+        Ok(invoked) => Ok(invoked.outcome),
+        Err(InvokeRefusal::NotPermitted) => Err(Fault::FunctionNotPermitted),
+        Err(refusal) => Err(Fault::FunctionRefused { reason: refusal_text(&refusal).into() }),
+    }
+}
+
+fn refusal_text(refusal: &InvokeRefusal) -> String {
+    match refusal {
+        InvokeRefusal::NotFound { function_arn } => format!("Function not found: {function_arn}"),
+        InvokeRefusal::NotPermitted => "not permitted".into(),
+        InvokeRefusal::TooManyRequests { reason } => format!("Rate Exceeded. ({reason})"),
+        InvokeRefusal::NotReady { state } => format!("the function is in the state {state}"),
+        InvokeRefusal::BadPayload { message, .. } => message.clone(),
+        InvokeRefusal::Unavailable { reason } => reason.clone(),
+    }
+}

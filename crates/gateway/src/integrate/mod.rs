@@ -1,0 +1,93 @@
+//! The integrate phase: the backend answers, within the integration's timeout.
+
+mod connect;
+pub mod http;
+mod lambda;
+
+use ::http::{Request, Response};
+use base::seams::Outcome;
+use bytes::Bytes;
+use hyper::body::Incoming;
+use templates::vtl::Overrides;
+
+use crate::body::Body;
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::listener::Thread;
+use crate::route::Routed;
+
+/// What the transform phase made of the client's request.
+#[derive(Debug)]
+pub struct IntegrationRequest {
+    /// The value of `X-Amzn-Trace-Id` towards the backend; none for MOCK.
+    pub trace: Option<Box<str>>,
+    /// What the request template overrode.
+    pub overrides: Overrides,
+    /// What the backend gets.
+    pub call: Call,
+}
+
+/// What a backend gets.
+#[derive(Debug)]
+pub enum Call {
+    /// Nothing: the request template named the status.
+    Mock {
+        /// The status to choose the integration response by.
+        status: i64,
+    },
+    /// An HTTP request.
+    Http(Box<Request<Body>>),
+    /// A function's event.
+    Lambda {
+        /// JSON text.
+        payload: Bytes,
+    },
+}
+
+/// What a backend answered.
+#[derive(Debug)]
+pub struct Answered {
+    /// As in the request.
+    pub trace: Option<Box<str>>,
+    /// As in the request.
+    pub overrides: Overrides,
+    /// The answer itself.
+    pub reply: Reply,
+}
+
+/// A backend's answer.
+#[derive(Debug)]
+pub enum Reply {
+    /// The status that the mock named.
+    Mock {
+        /// Any integer.
+        status: i64,
+    },
+    /// An HTTP response whose body is still to come.
+    Http(Box<Response<Incoming>>),
+    /// What a function made of its event.
+    Lambda(Outcome),
+}
+
+/// Calls the backend.
+///
+/// # Errors
+/// Timeouts, unreachable backends and refusals of Lambda, as the REST data plane's section 8.1 has them.
+pub(crate) async fn integrate(
+    thread: &Thread,
+    exchange: &Exchange,
+    routed: &Routed<'_>,
+    request: IntegrationRequest,
+) -> Result<Answered, Fault> {
+    let IntegrationRequest { trace, overrides, call } = request;
+    let timeout = routed.method.integration.timeout;
+    let reply = match call {
+        Call::Mock { status } => Reply::Mock { status },
+        Call::Http(request) => Reply::Http(Box::new(thread.upstream.send(*request, timeout).await?)),
+        Call::Lambda { payload } => {
+            let invoked = lambda::invoke(thread, exchange, routed, payload, trace.as_deref());
+            Reply::Lambda(tokio::time::timeout(timeout, invoked).await.unwrap_or(Err(Fault::BackendTimeout))?)
+        }
+    };
+    Ok(Answered { trace, overrides, reply })
+}

@@ -1,0 +1,160 @@
+//! One client connection: HTTP/1.1 or HTTP/2 on top of it, until it closes or the gateway stops.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+
+use super::Thread;
+use super::tap::{Heads, Tap};
+use crate::body::Body;
+use crate::pipeline;
+use crate::settings::{HEAD_BYTES, HEAD_TIMEOUT, HTTP2_STREAMS};
+
+/// What is known of a client's connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The client's address and port.
+    pub peer: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// The spelling of its header names, where HTTP/1.1 keeps one.
+    pub heads: Heads,
+}
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Counts a thread's open connections.
+#[derive(Clone, Default)]
+pub(super) struct Open {
+    count: Rc<Cell<usize>>,
+    none: Rc<Notify>,
+}
+
+/// One open connection; leaves when dropped.
+pub(super) struct Entered(Open);
+
+impl Open {
+    pub(super) fn enter(&self) -> Entered {
+        self.count.set(self.count.get() + 1);
+        Entered(self.clone())
+    }
+
+    /// Waits until no connection is open.
+    pub(super) async fn none_left(&self) {
+        while self.count.get() > 0 {
+            self.none.notified().await;
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let left = self.0.count.get() - 1;
+        self.0.count.set(left);
+        if left == 0 {
+            self.0.none.notify_one();
+        }
+    }
+}
+
+/// Spawns hyper's tasks on the thread they come from.
+#[derive(Clone, Copy, Debug)]
+struct ThisThread;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for ThisThread {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+/// A request's way into the pipeline.
+#[derive(Clone)]
+struct Serve {
+    thread: Rc<Thread>,
+    connection: Arc<Connection>,
+}
+
+impl Service<Request<Incoming>> for Serve {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (thread, connection) = (Rc::clone(&self.thread), Arc::clone(&self.connection));
+        Box::pin(async move { Ok(pipeline::serve(&thread, connection, request).await) })
+    }
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<S>(
+    stream: S,
+    peer: SocketAddr,
+    tls: bool,
+    protocol: Protocol,
+    thread: Rc<Thread>,
+    entered: Entered,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let _entered = entered;
+    let mut stopping = thread.stopping.clone();
+    let heads = Heads::default();
+    let connection = Arc::new(Connection { peer, tls, heads: heads.clone() });
+    let service = Serve { thread, connection };
+    let ended = match protocol {
+        Protocol::Http1 => {
+            let mut served = pin!(
+                hyper::server::conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD_TIMEOUT)
+                    .max_buf_size(HEAD_BYTES)
+                    .half_close(false)
+                    .serve_connection(TokioIo::new(Tap::new(stream, heads)), service)
+            );
+            tokio::select! {
+                ended = served.as_mut() => ended,
+                _ = stopping.wait_for(|stopping| *stopping) => {
+                    served.as_mut().graceful_shutdown();
+                    served.await
+                }
+            }
+        }
+        Protocol::Http2 => {
+            let mut served = pin!(
+                hyper::server::conn::http2::Builder::new(ThisThread)
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(HTTP2_STREAMS)
+                    .max_header_list_size(HEAD_BYTES as u32)
+                    .serve_connection(TokioIo::new(stream), service)
+            );
+            tokio::select! {
+                ended = served.as_mut() => ended,
+                _ = stopping.wait_for(|stopping| *stopping) => {
+                    served.as_mut().graceful_shutdown();
+                    served.await
+                }
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended early");
+    }
+}

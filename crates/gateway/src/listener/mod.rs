@@ -1,0 +1,179 @@
+//! The listener: data threads, each with a runtime, an accept socket and upstream connections of its own.
+//!
+//! A request stays on its thread from accept to reply. Requests that are not for a deployed API are handed to
+//! [`AnswerElse`] together with their whole body.
+
+mod accept;
+mod connection;
+pub mod tap;
+pub mod tls;
+
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::seams::SendFuture;
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use tokio::sync::watch;
+
+pub use connection::Connection;
+
+use crate::integrate::http::Upstream;
+use crate::log::FLUSH_AFTER;
+use crate::settings::Settings;
+
+/// Answers requests that are not for a deployed API: the AWS APIs, health, the console.
+pub trait AnswerElse: Send + Sync {
+    /// The largest body that this request may have, in bytes, judged by its head alone; or the answer that refuses it
+    /// before a byte of the body has been read.
+    ///
+    /// # Errors
+    /// The refusal.
+    fn largest_body(&self, head: &Parts, peer: SocketAddr) -> Result<usize, Box<Response<Bytes>>>;
+
+    /// Answers the request. The future may be run on another thread.
+    fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<Bytes>>;
+}
+
+/// What one data thread has for itself.
+pub(crate) struct Thread {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) upstream: Upstream,
+    /// Turns to `true` once, when the gateway is to stop.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// The running data plane.
+#[derive(Debug)]
+pub struct Gateway {
+    threads: Vec<std::thread::JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+}
+
+/// A socket that listens, and what is spoken on it.
+#[derive(Debug)]
+pub struct Listener {
+    /// One accept socket a data thread, all on the same address.
+    pub sockets: Vec<TcpListener>,
+    /// TLS, where it is spoken.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// What is done on each data thread before it serves, inside its runtime; the argument is its number from 0.
+pub type OnThread = Arc<dyn Fn(usize) + Send + Sync>;
+
+impl Gateway {
+    /// Starts the data threads. Each serves all `listeners`, which have a socket for each thread.
+    ///
+    /// `grace` is how long connections may finish their requests after [`Gateway::stop`].
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be made.
+    pub fn start(
+        settings: Arc<Settings>,
+        listeners: Vec<Listener>,
+        threads: usize,
+        grace: Duration,
+        on_thread: OnThread,
+    ) -> std::io::Result<Gateway> {
+        let (stop, stopping) = watch::channel(false);
+        let mut shares: Vec<Vec<accept::Share>> = (0..threads).map(|_| Vec::new()).collect();
+        for listener in listeners {
+            for (share, socket) in shares.iter_mut().zip(listener.sockets) {
+                share.push(accept::Share { socket, tls: listener.tls.clone() });
+            }
+        }
+        let mut gateway = Gateway { threads: Vec::new(), stop };
+        for (number, share) in shares.into_iter().enumerate() {
+            let (settings, stopping, on_thread) = (Arc::clone(&settings), stopping.clone(), Arc::clone(&on_thread));
+            let run = move || {
+                let runtime =
+                    match tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()) {
+                        Ok(runtime) => runtime,
+                        Err(error) => return tracing::error!(%error, "a data thread could not start its runtime"),
+                    };
+                runtime.block_on(serve(number, settings, share, stopping, grace, on_thread));
+            };
+            gateway.threads.push(std::thread::Builder::new().name(format!("data-{number}")).spawn(run)?);
+        }
+        Ok(gateway)
+    }
+
+    /// Stops accepting, lets open requests finish within the grace period, and waits for the threads to end.
+    pub fn stop(self) {
+        let _ = self.stop.send(true);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a data thread panicked");
+            }
+        }
+    }
+}
+
+/// One data thread's life.
+async fn serve(
+    number: usize,
+    settings: Arc<Settings>,
+    share: Vec<accept::Share>,
+    stopping: watch::Receiver<bool>,
+    grace: Duration,
+    on_thread: OnThread,
+) {
+    on_thread(number);
+    let log = settings.log.clone();
+    let thread = Rc::new(Thread { upstream: Upstream::new(&settings), settings, stopping: stopping.clone() });
+    let ticker = {
+        let log = log.clone();
+        tokio::task::spawn_local(async move {
+            let mut ticks = tokio::time::interval(FLUSH_AFTER);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                log.flush();
+            }
+        })
+    };
+    let open = connection::Open::default();
+    let accepting: Vec<_> = share
+        .into_iter()
+        .map(|share| tokio::task::spawn_local(accept::accept(share, Rc::clone(&thread), open.clone())))
+        .collect();
+    let mut stop = stopping;
+    drop(stop.wait_for(|stopping| *stopping).await);
+    for task in accepting {
+        task.abort();
+    }
+    if tokio::time::timeout(grace, open.none_left()).await.is_err() {
+        tracing::warn!(
+            thread = number,
+            "requests were still open when the grace period ended; their connections close"
+        );
+    }
+    ticker.abort();
+    log.flush();
+}
+
+/// Binds `threads` sockets to one address, for the kernel to spread connections over. Port 0 takes a free one.
+///
+/// # Errors
+/// When the address is taken, also by another process that would share it.
+pub fn bind(address: SocketAddr, threads: usize) -> std::io::Result<Vec<TcpListener>> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let open = |address: SocketAddr, shared: bool| -> std::io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if shared {
+            socket.set_reuse_port(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(4096)?;
+        Ok(socket.into())
+    };
+    // Sockets that share a port do not notice another process that shares it too; one that does not share does.
+    let address = open(address, false)?.local_addr()?;
+    (0..threads).map(|_| open(address, true)).collect()
+}

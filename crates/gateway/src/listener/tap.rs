@@ -1,0 +1,148 @@
+//! The spelling of header names in HTTP/1.1.
+//!
+//! Functions behind a Regional API see header names as the client wrote them, but the HTTP library folds them to lower
+//! case. The tap keeps the last bytes that were read from a connection, so that the spelling can be looked up when an
+//! event is built; requests that need no event pay for one copy of their head.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How much is kept at least; twice as much at most.
+const KEPT_BYTES: usize = 16 * 1024;
+
+/// The bytes last read from a connection. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Heads(Arc<Mutex<Vec<u8>>>);
+
+impl Heads {
+    fn push(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = &bytes[bytes.len().saturating_sub(KEPT_BYTES)..];
+        if kept.len() + bytes.len() > 2 * KEPT_BYTES {
+            let surplus = kept.len() - KEPT_BYTES.min(kept.len());
+            kept.drain(..surplus);
+        }
+        kept.extend_from_slice(bytes);
+    }
+
+    /// Forgets what has been read: the next request is about to be answered.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The head of the request that begins with `request_line` (method and target), or the latest such.
+    pub fn spelling(&self, method: &str, target: &str) -> Spelling {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = [method.as_bytes(), b" ", target.as_bytes(), b" HTTP/1."].concat();
+        let start = (0..kept.len().saturating_sub(line.len())).rev().find(|at| kept[*at..].starts_with(&line));
+        let head = start.map_or(&[][..], |start| {
+            let head = &kept[start..];
+            let end = head.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(head.len());
+            &head[..end]
+        });
+        Spelling(String::from_utf8_lossy(head).into_owned())
+    }
+}
+
+/// A request's head as it was sent.
+#[derive(Debug)]
+pub struct Spelling(String);
+
+impl Spelling {
+    /// The name as the client wrote it; `lower` itself where it is not found (HTTP/2 has lower case only).
+    pub fn of<'a>(&'a self, lower: &'a str) -> &'a str {
+        self.0
+            .split("\r\n")
+            .skip(1)
+            .filter_map(|line| line.split(':').next())
+            .find(|name| name.eq_ignore_ascii_case(lower))
+            .unwrap_or(lower)
+    }
+}
+
+/// A stream that remembers what was read from it.
+#[derive(Debug)]
+pub(super) struct Tap<S> {
+    stream: S,
+    heads: Heads,
+}
+
+impl<S> Tap<S> {
+    pub(super) fn new(stream: S, heads: Heads) -> Tap<S> {
+        Tap { stream, heads }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.heads.push(&buffer.filled()[before..]);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_spelling_of_the_latest_head() {
+        let heads = Heads::default();
+        heads.push(b"GET /a HTTP/1.1\r\nHost: x\r\nx-API-key: 1\r\n\r\n");
+        heads.push(b"POST /b HTTP/1.1\r\nHOST: x\r\nContent-Type: t\r\n\r\nGET /a HTTP/1.1 is text here");
+        assert_eq!(heads.spelling("GET", "/a").of("x-api-key"), "x-api-key");
+        let spelling = heads.spelling("POST", "/b");
+        assert_eq!(
+            (spelling.of("host"), spelling.of("content-type"), spelling.of("via")),
+            ("HOST", "Content-Type", "via")
+        );
+        heads.clear();
+        assert_eq!(heads.spelling("POST", "/b").of("host"), "host");
+    }
+
+    #[test]
+    fn keeps_a_bounded_amount() {
+        let heads = Heads::default();
+        for _ in 0..100 {
+            heads.push(&[b'x'; 5000]);
+        }
+        heads.push(&[b'x'; 100_000]);
+        assert!(heads.0.lock().unwrap().len() <= 2 * KEPT_BYTES);
+    }
+}

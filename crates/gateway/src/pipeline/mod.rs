@@ -1,0 +1,68 @@
+//! Where a request goes: to the pipeline of its kind of API, or to what is not a deployed API.
+
+pub mod rest;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::address;
+use crate::body::{Body, ReadError, read_whole};
+use crate::listener::{Connection, Thread};
+
+/// Serves one request.
+pub(crate) async fn serve(
+    thread: &Rc<Thread>,
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let host = host(&head);
+    let found = address::find(host, head.uri.path());
+    match found {
+        Some(found) => {
+            let found = rest::Found::new(host, &found);
+            rest::run(thread, connection, head, body, found).await
+        }
+        None => other(thread, &connection, head, body).await,
+    }
+}
+
+/// The host that a request names: its address's in HTTP/2 and in absolute form, else the header's.
+pub(crate) fn host(head: &Parts) -> &str {
+    match head.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(""),
+    }
+}
+
+/// Hands a request to what is not a deployed API.
+async fn other(thread: &Thread, connection: &Connection, head: Parts, body: Incoming) -> Response<Body> {
+    let other = &thread.settings.other;
+    let plain = |status: StatusCode, text: &'static str| {
+        let mut response = Response::new(Body::whole(Bytes::from_static(text.as_bytes())));
+        *response.status_mut() = status;
+        response
+    };
+    let limit = match other.largest_body(&head, connection.peer) {
+        Ok(limit) => limit,
+        Err(refusal) => return refusal.map(Body::whole),
+    };
+    match read_whole(body, limit).await {
+        Ok(body) => {
+            connection.heads.clear();
+            other.answer(head, body, connection.peer).await.map(Body::whole)
+        }
+        Err(ReadError::TooLarge) => plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "{\"message\":\"The request's body is larger than any operation takes\"}",
+        ),
+        Err(ReadError::Broken) => {
+            plain(StatusCode::BAD_REQUEST, "{\"message\":\"The request's body could not be read\"}")
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The way of a request to a REST API. The phases stand here in their order (REST data plane, section 2); those that
+//! are not built yet (firewall, validate, cache) have their place but no code.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use base::clock::Moment;
+use http::Response;
+use http::request::Parts;
+use hyper::body::Incoming;
+use plan::{Lookup, StagePlan};
+
+use crate::address::Address;
+use crate::authorize::authorize;
+use crate::body::{Body, RequestBody};
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::integrate::integrate;
+use crate::listener::{Connection, Thread};
+use crate::log::{Entry, Pending};
+use crate::random::RequestIds;
+use crate::respond::{self, Answer};
+use crate::route::route;
+use crate::settings::HEADERS_BYTES;
+use crate::throttle::throttle;
+use crate::transform;
+
+/// The phases, in order. Each takes what the ones before it have established.
+async fn answer(thread: &Thread, exchange: &Exchange, body: &mut RequestBody) -> Result<Answer, Fault> {
+    // Sizes and syntax are checked before anything is looked up.
+    check_syntax(exchange)?;
+    // Which resource and method; a wrong path and a wrong verb are the same refusal.
+    let routed = route(exchange)?;
+    // Who calls. A guard that is not built fails closed.
+    let caller = authorize(exchange, &routed)?;
+    // Rates count only callers who may go on.
+    let admitted = throttle(exchange, &caller)?;
+    // The client's request becomes the integration's.
+    let request = transform::request(exchange, &routed, &admitted, body).await?;
+    // The backend answers.
+    let answered = integrate(thread, exchange, &routed, request).await?;
+    // The integration's answer becomes the method's response.
+    transform::response(exchange, &routed, answered).await
+}
+
+/// What the address phase found, without borrowing from the request.
+#[derive(Debug)]
+pub(crate) struct Found {
+    api: Box<str>,
+    stage: Box<str>,
+    resource_at: usize,
+    context_path_at: Option<usize>,
+    host: Box<str>,
+}
+
+impl Found {
+    pub(crate) fn new(host: &str, address: &Address<'_>) -> Found {
+        let by_name = address.stage_at < address.resource_at;
+        // Hosts compare without regard to case; an id in a path is taken as it is.
+        let api = if by_name { address.api.to_ascii_lowercase() } else { address.api.to_owned() };
+        Found {
+            api: api.into(),
+            stage: address.stage.into(),
+            resource_at: address.resource_at,
+            context_path_at: by_name.then_some(address.stage_at),
+            host: host.into(),
+        }
+    }
+}
+
+/// Serves a request from here to its log line, whatever becomes of it.
+pub(crate) async fn run(
+    thread: &Rc<Thread>,
+    connection: Arc<Connection>,
+    head: Parts,
+    body: Incoming,
+    found: Found,
+) -> Response<Body> {
+    let (ids, started, received) = (RequestIds::draw(), Instant::now(), thread.settings.clock.now());
+    let source = connection.peer.ip();
+    let (mut response, method, path, plan, error) = match find_plan(thread, &found).await {
+        Ok(plan) => {
+            let exchange = Exchange {
+                ids,
+                started,
+                received,
+                connection,
+                head,
+                plan,
+                resource_at: found.resource_at,
+                context_path_at: found.context_path_at,
+                host: found.host,
+                domain: Arc::clone(&thread.settings.domain),
+            };
+            let mut body = RequestBody::new(body);
+            let (response, error) = respond(answer(thread, &exchange, &mut body).await, &ids);
+            exchange.connection.heads.clear();
+            let path: Box<str> = exchange.head.uri.path().into();
+            (response, exchange.head.method, path, Some(exchange.plan), error)
+        }
+        Err(fault) => {
+            let (response, error) = respond(Err(fault), &ids);
+            (response, head.method, head.uri.path().into(), None, error)
+        }
+    };
+    let Moment(received) = received;
+    let status = response.status().as_u16();
+    let entry = Entry { ids, source, started, received, method, path, plan, status, error };
+    response.body_mut().log_at_end(Pending::new(entry, &thread.settings.log));
+    response
+}
+
+/// Turns the outcome into a response and, for a refusal, its cause for the log.
+fn respond(outcome: Result<Answer, Fault>, ids: &RequestIds) -> (Response<Body>, Option<Box<str>>) {
+    match outcome {
+        Ok(answer) => (respond::served(answer, ids), None),
+        Err(fault) => (respond::refused(&fault, ids), Some(respond::log_text(&fault).into())),
+    }
+}
+
+/// The plan of the stage that a request addresses; compiled now if nobody has asked for it since the start.
+async fn find_plan(thread: &Thread, found: &Found) -> Result<Arc<StagePlan>, Fault> {
+    match thread.settings.index.stage(&found.api, &found.stage) {
+        Lookup::Ready(plan) => Ok(plan),
+        Lookup::Unknown => Err(Fault::UnknownStage),
+        Lookup::Pending => {
+            let compiled = thread.settings.compile.compile_stage(&found.api, &found.stage).await;
+            compiled.map_err(|reason| Fault::Internal { reason: reason.into() })?.ok_or(Fault::UnknownStage)
+        }
+    }
+}
+
+/// AWS's limit for headers, and the characters that a query must escape.
+fn check_syntax(exchange: &Exchange) -> Result<(), Fault> {
+    let headers: usize = exchange.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers > HEADERS_BYTES {
+        return Err(Fault::HeadersTooLarge);
+    }
+    if exchange.query().bytes().any(|byte| matches!(byte, b'|' | b'{' | b'}')) {
+        return Err(Fault::BadQuery);
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! One table from cause to refusal: gateway response type, status, error type header and text.
+//!
+//! Sources: the REST data plane's sections 5 and 8.1. Status codes of refusals are chosen here and only here.
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::fault::Fault;
+use crate::log::push_json;
+
+/// What a cause answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatewayResponse {
+    /// AWS's response type: the key under which an API may replace it.
+    pub response_type: &'static str,
+    /// The default status.
+    pub status: StatusCode,
+    /// `x-amzn-ErrorType`.
+    pub error_type: &'static str,
+    /// `$context.error.message`.
+    message: &'static str,
+}
+
+/// The gateway response of a cause.
+pub fn gateway_response(fault: &Fault) -> GatewayResponse {
+    use StatusCode as S;
+    let row =
+        |response_type, status, error_type, message| GatewayResponse { response_type, status, error_type, message };
+    match fault {
+        Fault::UnknownStage => row("ACCESS_DENIED", S::FORBIDDEN, "ForbiddenException", "Forbidden"),
+        Fault::NoRoute => row(
+            "MISSING_AUTHENTICATION_TOKEN",
+            S::FORBIDDEN,
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        ),
+        // What AWS would answer to a caller without credentials, as nobody can have any yet.
+        Fault::GuardNotBuilt { .. } => row("ACCESS_DENIED", S::FORBIDDEN, "ForbiddenException", "Forbidden"),
+        Fault::Throttled => row("THROTTLED", S::TOO_MANY_REQUESTS, "TooManyRequestsException", "Too Many Requests"),
+        Fault::RequestTooLarge => {
+            row("REQUEST_TOO_LARGE", S::PAYLOAD_TOO_LARGE, "RequestTooLargeException", "Request Too Long")
+        }
+        Fault::HeadersTooLarge => row(
+            "DEFAULT_4XX",
+            S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "BadRequestException",
+            "Request Header Fields Too Large",
+        ),
+        Fault::BadBody | Fault::BadQuery => row("DEFAULT_4XX", S::BAD_REQUEST, "BadRequestException", "Bad Request"),
+        Fault::UnsupportedMediaType => {
+            row("UNSUPPORTED_MEDIA_TYPE", S::UNSUPPORTED_MEDIA_TYPE, "BadRequestException", "Unsupported Media Type")
+        }
+        Fault::BodyNotJson => row("DEFAULT_4XX", S::BAD_REQUEST, "BadRequestException", "Invalid JSON in request body"),
+        Fault::BackendUnreachable { .. } => row(
+            "INTEGRATION_FAILURE",
+            S::GATEWAY_TIMEOUT,
+            "InternalServerErrorException",
+            "Network error communicating with endpoint",
+        ),
+        Fault::BackendTimeout => {
+            row("INTEGRATION_TIMEOUT", S::GATEWAY_TIMEOUT, "InternalServerErrorException", "Endpoint request timed out")
+        }
+        Fault::FunctionRefused { .. } | Fault::FunctionFailed | Fault::MalformedProxyResponse { .. } => {
+            internal("DEFAULT_5XX", S::BAD_GATEWAY)
+        }
+        Fault::NoIntegrationResponse { .. } => internal("API_CONFIGURATION_ERROR", S::INTERNAL_SERVER_ERROR),
+        Fault::RequestTransformation { .. }
+        | Fault::ResponseTransformation { .. }
+        | Fault::BrokenIntegration { .. }
+        | Fault::ReservedHeader { .. }
+        | Fault::BadEndpoint { .. }
+        | Fault::FunctionNotPermitted
+        | Fault::Internal { .. } => internal("DEFAULT_5XX", S::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn internal(response_type: &'static str, status: StatusCode) -> GatewayResponse {
+    GatewayResponse {
+        response_type,
+        status,
+        error_type: "InternalServerErrorException",
+        message: "Internal server error",
+    }
+}
+
+impl GatewayResponse {
+    /// The default body: `{"message":$context.error.messageString}`.
+    pub fn body(&self, _fault: &Fault) -> Bytes {
+        let mut body = String::from("{\"message\":");
+        push_json(&mut body, self.message);
+        body.push('}');
+        Bytes::from(body)
+    }
+}
+
+/// What the operator reads about a cause, in the access log; the client never sees it.
+pub fn log_text(fault: &Fault) -> String {
+    match fault {
+        Fault::UnknownStage => "no such API or stage".into(),
+        Fault::NoRoute => "no resource and method match the path and verb".into(),
+        Fault::GuardNotBuilt { what } => {
+            format!("{what} is not enforced by this version of Frontgate, so the method stays shut")
+        }
+        Fault::Throttled => "the account's request rate is exceeded".into(),
+        Fault::RequestTooLarge => "the body exceeds 10 MB".into(),
+        Fault::HeadersTooLarge => "the headers exceed 10,240 bytes".into(),
+        Fault::BadBody => "the body could not be read".into(),
+        Fault::BadQuery => "the query has a character that must be escaped".into(),
+        Fault::UnsupportedMediaType => "no template for this media type, and passthrough is not allowed".into(),
+        Fault::BodyNotJson => "a mapping needs a JSON body".into(),
+        Fault::RequestTransformation { reason } => {
+            format!("Execution failed due to configuration error: Unable to transform request: {reason}")
+        }
+        Fault::ResponseTransformation { reason } => {
+            format!("Execution failed due to configuration error: Unable to transform response: {reason}")
+        }
+        Fault::BrokenIntegration { reason } | Fault::Internal { reason } => reason.clone().into_owned(),
+        Fault::ReservedHeader { name } => {
+            format!("a mapping sets the header {name}, which the gateway keeps to itself")
+        }
+        Fault::BadEndpoint { reason } => format!("Invalid endpoint address: {reason}"),
+        Fault::BackendUnreachable { reason } => format!("Network error communicating with endpoint: {reason}"),
+        Fault::BackendTimeout => "Endpoint request timed out".into(),
+        Fault::FunctionNotPermitted => "Invalid permissions on Lambda function".into(),
+        Fault::FunctionRefused { reason } => format!("Lambda refused the invocation: {reason}"),
+        Fault::FunctionFailed => "Lambda execution failed: the function returned an error".into(),
+        Fault::MalformedProxyResponse { reason } => format!("Malformed Lambda proxy response: {reason}"),
+        Fault::NoIntegrationResponse { value } => format!(
+            "No match for output mapping and no default output mapping configured. Endpoint Response Status Code: {value}"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_as_aws_does() {
+        for (fault, status, error_type, body) in [
+            (
+                Fault::NoRoute,
+                403,
+                "MissingAuthenticationTokenException",
+                r#"{"message":"Missing Authentication Token"}"#,
+            ),
+            (Fault::UnknownStage, 403, "ForbiddenException", r#"{"message":"Forbidden"}"#),
+            (Fault::BackendTimeout, 504, "InternalServerErrorException", r#"{"message":"Endpoint request timed out"}"#),
+            (Fault::FunctionFailed, 502, "InternalServerErrorException", r#"{"message":"Internal server error"}"#),
+            (Fault::Throttled, 429, "TooManyRequestsException", r#"{"message":"Too Many Requests"}"#),
+            (Fault::RequestTooLarge, 413, "RequestTooLargeException", r#"{"message":"Request Too Long"}"#),
+        ] {
+            let row = gateway_response(&fault);
+            assert_eq!((row.status.as_u16(), row.error_type), (status, error_type), "{fault:?}");
+            assert_eq!(row.body(&fault), body.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `$context` of a REST API: what templates, mappings and logs may read about the request.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+
+use super::facts::Facts;
+
+/// The members that a template may read by name, and sees when it walks `$context`.
+const NAMES: &[&str] = &[
+    "accountId",
+    "apiId",
+    "deploymentId",
+    "domainName",
+    "domainPrefix",
+    "extendedRequestId",
+    "httpMethod",
+    "identity",
+    "path",
+    "protocol",
+    "requestId",
+    "requestTime",
+    "requestTimeEpoch",
+    "resourceId",
+    "resourcePath",
+    "stage",
+];
+
+/// The members of `$context.identity`; without an authorizer all but two are null.
+const IDENTITY_NAMES: &[&str] = &[
+    "accountId",
+    "apiKey",
+    "caller",
+    "cognitoAuthenticationProvider",
+    "cognitoAuthenticationType",
+    "cognitoIdentityId",
+    "cognitoIdentityPoolId",
+    "sourceIp",
+    "user",
+    "userAgent",
+    "userArn",
+];
+
+/// The value of `$context.{name}`; names have dots in them (`identity.sourceIp`).
+pub(super) fn value<'f>(facts: &'f Facts<'_>, name: &str) -> Option<Cow<'f, str>> {
+    let exchange = facts.exchange;
+    let (plan, resource) = (&exchange.plan, facts.routed.resource);
+    Some(match name {
+        "requestId" => exchange.ids.request_id().into(),
+        "extendedRequestId" => exchange.ids.extended_request_id().into(),
+        "accountId" => plan.api.account.as_ref().into(),
+        "apiId" => plan.api.id.as_ref().into(),
+        "stage" => plan.stage.as_ref().into(),
+        "deploymentId" => plan.deployment_id.as_ref().into(),
+        "httpMethod" => exchange.head.method.as_str().into(),
+        "path" => exchange.context_path().into(),
+        "protocol" => exchange.protocol().into(),
+        "resourceId" => resource.id.as_ref().into(),
+        "resourcePath" => resource.path.as_ref().into(),
+        "operationName" => facts.routed.method.operation_name.as_deref()?.into(),
+        "requestTime" => exchange.request_time().into(),
+        "requestTimeEpoch" => exchange.received.0.to_string().into(),
+        "domainName" => exchange.domain_name().into(),
+        "domainPrefix" => {
+            let name = exchange.domain_name();
+            name.split('.').next().unwrap_or(&name).to_owned().into()
+        }
+        "identity.sourceIp" => exchange.source_ip().to_string().into(),
+        "identity.userAgent" => facts.header("user-agent")?,
+        _ => return None,
+    })
+}
+
+/// All of `$context` as a tree, for templates that walk it.
+pub(super) fn tree(facts: &Facts<'_>) -> Value {
+    let text = |name: &str| value(facts, name).map_or(Value::Null, |value| Value::String(value.into_owned()));
+    let mut all = Map::new();
+    for name in NAMES {
+        let member = match *name {
+            "identity" => {
+                let members = IDENTITY_NAMES.iter().map(|name| ((*name).to_owned(), text(&format!("identity.{name}"))));
+                Value::Object(members.collect())
+            }
+            "requestTimeEpoch" => json!(facts.exchange.received.0),
+            _ => text(name),
+        };
+        all.insert((*name).to_owned(), member);
+    }
+    Value::Object(all)
+}

@@ -1,0 +1,208 @@
+//! Parameter mapping: where a value comes from, and where it goes (REST data plane, section 11).
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use plan::integration::RequestMapping;
+use serde_json::Value;
+use templates::mapping::{Place, Source, Target};
+use templates::vtl::Overrides;
+
+use super::context;
+use super::facts::Facts;
+use super::headers::{ResponseOf, add_to_response, may_be_mapped};
+use super::response::FromBackend;
+use crate::body::RequestBody;
+use crate::fault::Fault;
+
+/// What a path segment keeps as it is; a slash too, for a greedy variable holds several segments.
+const PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
+
+/// What a query parameter's name or value keeps as it is.
+const QUERY: &AsciiSet = &PATH.add(b'&').add(b'+').add(b'=').add(b'%').add(b'\'').add(b'|').add(b'^').add(b'\\');
+
+/// Values for the integration's request.
+#[derive(Debug, Default)]
+pub(super) struct Mapped {
+    /// Names and values; a later one of the same name replaces an earlier.
+    pub(super) headers: Vec<(String, Vec<String>)>,
+    /// Names and values, appended to the client's.
+    pub(super) query: Vec<(String, Vec<String>)>,
+    /// The places of the integration's address.
+    pub(super) path: Vec<(String, String)>,
+}
+
+/// Appends a path parameter's value; escapes that the client sent stay as they are.
+pub(super) fn push_path(out: &mut String, value: &str) {
+    out.extend(utf8_percent_encode(value, PATH));
+}
+
+/// Appends a query parameter's name or value.
+pub(super) fn push_query(out: &mut String, text: &str) {
+    out.extend(utf8_percent_encode(text, QUERY));
+}
+
+/// Works out the mapped values of a request.
+///
+/// # Errors
+/// [`Fault::BodyNotJson`] when a mapping reads from a body that is not JSON, and faults of reading the body.
+pub(super) async fn request(facts: &Facts<'_>, body: &mut RequestBody) -> Result<Mapped, Fault> {
+    let parameters = &facts.routed.method.integration.request.parameters;
+    let mut mapped = Mapped::default();
+    if parameters.is_empty() {
+        return Ok(mapped);
+    }
+    let text = if parameters.iter().any(|(_, source)| matches!(source, Source::RequestBody(_))) {
+        String::from_utf8_lossy(&body.whole().await?).into_owned()
+    } else {
+        String::new()
+    };
+    for (target, source) in parameters {
+        let values = match source {
+            Source::RequestBody(path) => one(from_body(&text, path.as_ref()).ok_or(Fault::BodyNotJson)?),
+            source => from_request(facts, source),
+        };
+        // A missing source leaves its target out, and so does an empty value.
+        let values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        let Some(last) = values.last() else { continue };
+        match target {
+            Target::IntegrationHeader(name) => mapped.headers.push((name.to_string(), vec![values.join(",")])),
+            Target::IntegrationQuerystring(name) => mapped.query.push((name.to_string(), values)),
+            Target::IntegrationPath(name) => mapped.path.push((name.to_string(), last.clone())),
+            Target::MethodHeader(_) => {}
+        }
+    }
+    Ok(mapped)
+}
+
+/// Fails a call whose mapping sets a header that the gateway keeps to itself.
+///
+/// # Errors
+/// [`Fault::ReservedHeader`].
+pub(super) fn check_reserved(mapping: &RequestMapping, is_aws: bool) -> Result<(), Fault> {
+    for (target, _) in &mapping.parameters {
+        if let Target::IntegrationHeader(name) = target
+            && let Ok(header) = HeaderName::try_from(name.as_ref())
+            && !may_be_mapped(&header, is_aws)
+        {
+            return Err(Fault::ReservedHeader { name: name.as_ref().into() });
+        }
+    }
+    Ok(())
+}
+
+impl Mapped {
+    /// Lays a template's overrides over the mappings: they win over a parameter of the same name.
+    pub(super) fn apply(&mut self, overrides: &Overrides) {
+        for (name, value) in overrides.request_headers() {
+            self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+            self.headers.push((name.to_owned(), value.values().to_vec()));
+        }
+        for (name, value) in overrides.request_querystring() {
+            self.query.retain(|(known, _)| known != name);
+            self.query.push((name.to_owned(), value.values().to_vec()));
+        }
+        for (name, value) in overrides.request_path() {
+            self.path.retain(|(known, _)| known != name);
+            self.path.push((name.to_owned(), value.values().last().cloned().unwrap_or_default()));
+        }
+    }
+}
+
+/// Adds the mapped headers of a response.
+///
+/// # Errors
+/// [`Fault::ResponseTransformation`] when a mapping reads from a body that is not JSON.
+pub(super) fn response(
+    facts: &Facts<'_>,
+    mappings: &[(HeaderName, Source)],
+    backend: &FromBackend,
+    body: Option<&str>,
+    headers: &mut HeaderMap,
+) -> Result<(), Fault> {
+    for (name, source) in mappings {
+        let value = match source {
+            Source::ResponseHeader(header) => backend
+                .headers
+                .get_all(header.as_ref())
+                .iter()
+                .next_back()
+                .map(|value| latin1(value.as_bytes()).into_owned()),
+            Source::ResponseMultiHeader(header) => {
+                let all: Vec<_> =
+                    backend.headers.get_all(header.as_ref()).iter().map(|value| latin1(value.as_bytes())).collect();
+                Some(all.join(","))
+            }
+            Source::ResponseBody(path) => from_body(body.unwrap_or(""), path.as_ref())
+                .ok_or(Fault::ResponseTransformation { reason: "a mapping needs a JSON body".into() })?,
+            source => from_request(facts, source).pop(),
+        };
+        let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
+        let value = HeaderValue::try_from(value).map_err(|_| Fault::ResponseTransformation {
+            reason: format!("{name} cannot be sent as a header").into(),
+        })?;
+        add_to_response(headers, ResponseOf::Mapped, name.clone(), value);
+    }
+    Ok(())
+}
+
+/// Lays a template's overrides over a response: headers at once, the status as the result.
+pub(super) fn apply_response_overrides(overrides: &Overrides, headers: &mut HeaderMap) -> Option<StatusCode> {
+    for (name, value) in overrides.response_headers() {
+        let Ok(name) = HeaderName::try_from(name) else { continue };
+        headers.remove(&name);
+        for value in value.values() {
+            if let Ok(value) = HeaderValue::try_from(value.as_str()) {
+                add_to_response(headers, ResponseOf::Mapped, name.clone(), value);
+            }
+        }
+    }
+    StatusCode::from_u16(overrides.response_status()?).ok()
+}
+
+/// The values of a source that does not read a body. Single-value forms give one, the last.
+fn from_request(facts: &Facts<'_>, source: &Source) -> Vec<String> {
+    let last = |value: Option<Cow<'_, str>>| one(value.map(Cow::into_owned));
+    match source {
+        Source::Request(Place::Path, name) => last(facts.path_parameter(name).map(Cow::Borrowed)),
+        Source::Request(Place::Querystring, name) => last(facts.query_parameter(name)),
+        Source::Request(Place::Header, name) => last(facts.header(name)),
+        Source::RequestMultiQuerystring(name) => {
+            facts.query().filter(|(known, _)| known == name.as_ref()).map(|(_, value)| value.into_owned()).collect()
+        }
+        Source::RequestMultiHeader(name) => facts.header_values(name).map(Cow::into_owned).collect(),
+        Source::StageVariable(name) => one(facts.exchange.plan.variables.get(name.as_ref()).map(ToString::to_string)),
+        Source::Context(name) => last(context::value(facts, name)),
+        Source::Literal(text) => vec![text.to_string()],
+        Source::RequestBody(_)
+        | Source::ResponseHeader(_)
+        | Source::ResponseMultiHeader(_)
+        | Source::ResponseBody(_) => Vec::new(),
+    }
+}
+
+fn one(value: Option<String>) -> Vec<String> {
+    value.into_iter().collect()
+}
+
+/// The whole body, or what a path finds in it: text as it is, other JSON as JSON text. `None` when the body should be
+/// JSON and is not; a body that does not begin like JSON is plain text, in which a path finds nothing.
+fn from_body(text: &str, path: Option<&templates::jsonpath::JsonPath>) -> Option<Option<String>> {
+    let Some(path) = path else { return Some(Some(text.to_owned())) };
+    if !text.trim_start().starts_with(['{', '[', '\'', '"']) {
+        return Some(None);
+    }
+    let value: Value = serde_json::from_str(text).ok()?;
+    Some(path.evaluate(&value).into_value().and_then(|found| match found {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }))
+}
+
+fn latin1(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}

@@ -1,0 +1,17 @@
+//! The transform phases: the client's request becomes the integration's, and its answer the method's response.
+
+pub mod content;
+mod context;
+mod facts;
+pub mod headers;
+mod lambda_event;
+mod mapping;
+mod proxy_response;
+pub mod query;
+mod request;
+mod response;
+mod scope;
+mod trace;
+
+pub use request::request;
+pub use response::response;

@@ -1,0 +1,273 @@
+//! The client's request becomes the integration's: templates, parameter mapping, headers and body by kind of backend.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::{Method, Request, Uri};
+use plan::integration::{Passthrough, RequestMapping};
+use plan::media::mime;
+use plan::{Backend, UriTemplate};
+use templates::vtl::{Overrides, Template};
+
+use super::content::{self, Payload};
+use super::facts::Facts;
+use super::headers::{may_be_mapped, passes_to_http_proxy};
+use super::mapping::{self, Mapped};
+use super::trace::trace_header;
+use super::{lambda_event, scope};
+use crate::body::{Body, RequestBody};
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::integrate::{Call, IntegrationRequest};
+use crate::respond::TRACE_ID;
+use crate::route::Routed;
+use crate::throttle::Admitted;
+
+/// Transforms a request that has passed every guard.
+///
+/// # Errors
+/// As the REST data plane's sections 8.1 to 11 have them: 413, 415, 400 for JSON that a mapping needs, 500.
+pub async fn request(
+    exchange: &Exchange,
+    routed: &Routed<'_>,
+    _admitted: &Admitted,
+    body: &mut RequestBody,
+) -> Result<IntegrationRequest, Fault> {
+    let facts = Facts::new(exchange, routed);
+    let integration = &routed.method.integration;
+    match &integration.backend {
+        Backend::Mock => mock(&facts, body).await,
+        Backend::Http { method, uri, proxy: true } => http_proxy(&facts, method.as_ref(), uri, body).await,
+        Backend::Http { method, uri, proxy: false } => http_custom(&facts, method.as_ref(), uri, body).await,
+        Backend::Lambda { proxy: true, .. } => lambda_proxy(&facts, body).await,
+        Backend::Lambda { proxy: false, .. } => lambda_custom(&facts, body).await,
+        Backend::Broken { reason } => Err(Fault::BrokenIntegration { reason: reason.to_string().into() }),
+    }
+}
+
+/// The request template names the status; without one the client's body does, and an empty body asks for the default.
+async fn mock(facts: &Facts<'_>, body: &mut RequestBody) -> Result<IntegrationRequest, Fault> {
+    let mapping = &facts.routed.method.integration.request;
+    let (text, overrides) = match choose_template(facts.exchange, mapping)? {
+        Some(template) => match template.constant() {
+            Some(text) => (text.to_owned(), Overrides::default()),
+            None => {
+                let payload = payload(facts, body).await?;
+                scope::render_request(facts, template, &payload)?
+            }
+        },
+        None => {
+            let payload = payload(facts, body).await?;
+            (payload.text().unwrap_or("").to_owned(), Overrides::default())
+        }
+    };
+    let status = if text.is_empty() {
+        200
+    } else {
+        templates::mock_status::mock_status(&text).ok_or(Fault::RequestTransformation {
+            reason: "the mock integration's template gives no integer statusCode".into(),
+        })?
+    };
+    Ok(IntegrationRequest { trace: None, overrides, call: Call::Mock { status } })
+}
+
+/// The client's request goes through; mappings are laid over it.
+async fn http_proxy(
+    facts: &Facts<'_>,
+    method: Option<&Method>,
+    uri: &UriTemplate,
+    body: &mut RequestBody,
+) -> Result<IntegrationRequest, Fault> {
+    let exchange = facts.exchange;
+    let mapped = mapping::request(facts, body).await?;
+    let method = method.unwrap_or(&exchange.head.method).clone();
+    let mut headers = HeaderMap::with_capacity(exchange.head.headers.len() + 4);
+    for (name, value) in &exchange.head.headers {
+        if passes_to_http_proxy(name, value) {
+            headers.append(name, value.clone());
+        }
+    }
+    let trace = add_defaults(facts, &mut headers, &method)?;
+    add_mapped_headers(&mut headers, &mapped, false)?;
+    let passed = if takes_no_body(&method) { Body::EMPTY } else { body.pass_on()? };
+    let query = Some(exchange.query()).filter(|query| !query.is_empty());
+    let call = http_call(method, uri, query, &mapped, headers, passed)?;
+    Ok(IntegrationRequest { trace: Some(trace), overrides: Overrides::default(), call })
+}
+
+/// Only what is mapped or templated goes on.
+async fn http_custom(
+    facts: &Facts<'_>,
+    method: Option<&Method>,
+    uri: &UriTemplate,
+    body: &mut RequestBody,
+) -> Result<IntegrationRequest, Fault> {
+    let exchange = facts.exchange;
+    let mut mapped = mapping::request(facts, body).await?;
+    let method = method.unwrap_or(&exchange.head.method).clone();
+    let (sent, overrides) = transformed(facts, body).await?;
+    mapped.apply(&overrides);
+    let mut headers = HeaderMap::with_capacity(8);
+    let trace = add_defaults(facts, &mut headers, &method)?;
+    add_mapped_headers(&mut headers, &mapped, false)?;
+    let passed = if takes_no_body(&method) { Body::EMPTY } else { Body::whole(sent) };
+    let call = http_call(method, uri, None, &mapped, headers, passed)?;
+    Ok(IntegrationRequest { trace: Some(trace), overrides, call })
+}
+
+/// The function gets AWS's event; mappings have no effect on it, but a reserved header in one still fails the call.
+async fn lambda_proxy(facts: &Facts<'_>, body: &mut RequestBody) -> Result<IntegrationRequest, Fault> {
+    let exchange = facts.exchange;
+    mapping::check_reserved(&facts.routed.method.integration.request, true)?;
+    let bytes = body.whole().await?;
+    let trace = trace_header(exchange);
+    let payload = lambda_event::build(facts, &bytes, is_binary(exchange), &trace);
+    let overrides = Overrides::default();
+    Ok(IntegrationRequest { trace: Some(trace.into()), overrides, call: Call::Lambda { payload } })
+}
+
+/// The function gets what the template makes.
+async fn lambda_custom(facts: &Facts<'_>, body: &mut RequestBody) -> Result<IntegrationRequest, Fault> {
+    mapping::check_reserved(&facts.routed.method.integration.request, true)?;
+    let (sent, overrides) = transformed(facts, body).await?;
+    let trace = trace_header(facts.exchange);
+    // A function that is invoked without a body gets an empty object.
+    let payload = if sent.is_empty() { Bytes::from_static(b"{}") } else { sent };
+    Ok(IntegrationRequest { trace: Some(trace.into()), overrides, call: Call::Lambda { payload } })
+}
+
+/// The body after content handling.
+async fn payload(facts: &Facts<'_>, body: &mut RequestBody) -> Result<Payload, Fault> {
+    let bytes = body.whole().await?;
+    let handling = facts.routed.method.integration.request.content_handling;
+    content::request(bytes, is_binary(facts.exchange), handling)
+        .map_err(|_| Fault::RequestTransformation { reason: "the body is not Base64".into() })
+}
+
+/// The body after content handling and its template.
+async fn transformed(facts: &Facts<'_>, body: &mut RequestBody) -> Result<(Bytes, Overrides), Fault> {
+    let template = choose_template(facts.exchange, &facts.routed.method.integration.request)?;
+    let payload = payload(facts, body).await?;
+    match template {
+        None => Ok((payload.bytes(), Overrides::default())),
+        Some(template) => {
+            let (text, overrides) = scope::render_request(facts, template, &payload)?;
+            Ok((text.into(), overrides))
+        }
+    }
+}
+
+/// The template for the request's media type (`application/json` if it names none), else `$default`; `None` lets the
+/// body pass through.
+fn choose_template<'m>(exchange: &Exchange, mapping: &'m RequestMapping) -> Result<Option<&'m Template>, Fault> {
+    let content_type = exchange.header(CONTENT_TYPE).map_or("application/json", mime);
+    let find = |key: &str| mapping.templates.iter().find(|(known, _)| known.eq_ignore_ascii_case(key));
+    match find(content_type).or_else(|| find("$default")) {
+        Some((_, template)) => Ok(Some(template)),
+        None => match mapping.passthrough {
+            Passthrough::WhenNoMatch => Ok(None),
+            Passthrough::WhenNoTemplates if mapping.templates.is_empty() => Ok(None),
+            Passthrough::WhenNoTemplates | Passthrough::Never => Err(Fault::UnsupportedMediaType),
+        },
+    }
+}
+
+fn is_binary(exchange: &Exchange) -> bool {
+    let types = &exchange.plan.binary_media_types;
+    !types.is_empty() && exchange.header(CONTENT_TYPE).is_some_and(|content_type| types.matches(content_type))
+}
+
+fn takes_no_body(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// The headers that every HTTP backend gets; those the client or a mapping sets win over the first three.
+fn add_defaults(facts: &Facts<'_>, headers: &mut HeaderMap, method: &Method) -> Result<Box<str>, Fault> {
+    const API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
+    let exchange = facts.exchange;
+    let api = exchange.plan.api.id.as_ref();
+    let text = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| Fault::Internal { reason: "an id is not fit for a header".into() })
+    };
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+    if !headers.contains_key(USER_AGENT) {
+        headers.insert(USER_AGENT, text(&format!("AmazonAPIGateway_{api}"))?);
+    }
+    if !takes_no_body(method)
+        && !headers.contains_key(CONTENT_TYPE)
+        && let Some(content_type) = exchange.head.headers.get(CONTENT_TYPE)
+    {
+        headers.insert(CONTENT_TYPE, content_type.clone());
+    }
+    let trace = trace_header(exchange);
+    headers.insert(TRACE_ID, text(&trace)?);
+    headers.insert(API_ID, text(api)?);
+    Ok(trace.into())
+}
+
+/// A mapped header replaces the one of the same name.
+fn add_mapped_headers(headers: &mut HeaderMap, mapped: &Mapped, is_aws: bool) -> Result<(), Fault> {
+    for (name, values) in &mapped.headers {
+        let bad = |_: http::Error| Fault::RequestTransformation {
+            reason: format!("{name} cannot be sent as a header").into(),
+        };
+        let header = HeaderName::try_from(name.as_str()).map_err(|error| bad(error.into()))?;
+        if !may_be_mapped(&header, is_aws) {
+            return Err(Fault::ReservedHeader { name: name.as_str().into() });
+        }
+        headers.remove(&header);
+        for value in values {
+            let value = HeaderValue::try_from(value.as_str()).map_err(|error| bad(error.into()))?;
+            headers.append(&header, value);
+        }
+    }
+    Ok(())
+}
+
+/// Puts address, query and body together. `client_query` goes before mapped parameters.
+fn http_call(
+    method: Method,
+    uri: &UriTemplate,
+    client_query: Option<&str>,
+    mapped: &Mapped,
+    mut headers: HeaderMap,
+    body: Body,
+) -> Result<Call, Fault> {
+    let mut address = String::with_capacity(128);
+    match uri.constant() {
+        Some(constant) => address.push_str(constant),
+        None => uri.fill_into(&mut address, |name, out| {
+            if let Some(value) = mapped.path.iter().find(|(known, _)| known == name).map(|(_, value)| value) {
+                mapping::push_path(out, value);
+            }
+        }),
+    }
+    let mut separator = if address.contains('?') { '&' } else { '?' };
+    if let Some(query) = client_query {
+        address.push(separator);
+        address.push_str(query);
+        separator = '&';
+    }
+    for (name, values) in &mapped.query {
+        for value in values {
+            address.push(separator);
+            separator = '&';
+            mapping::push_query(&mut address, name);
+            address.push('=');
+            mapping::push_query(&mut address, value);
+        }
+    }
+    let bad = |reason: &'static str| Fault::BadEndpoint { reason: reason.into() };
+    let uri: Uri = address.parse().map_err(|_| bad("the integration's address is not a URL"))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
+        return Err(bad("the integration's address needs http:// or https:// and a host"));
+    }
+    if let Some(length) = body.length() {
+        // A body of known length says so; others go in chunks.
+        if length > 0 {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+    }
+    let mut request = Request::new(body);
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
+    Ok(Call::Http(Box::new(request)))
+}

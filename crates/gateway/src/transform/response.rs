@@ -1,0 +1,164 @@
+//! The integration's answer becomes the method's response.
+
+use bytes::Bytes;
+use http::Response;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::body::Incoming;
+use plan::media::mime;
+use plan::{Backend, ResponsePlan};
+use serde_json::Value;
+use templates::vtl::{Overrides, Template};
+
+use super::content::{self, Payload};
+use super::facts::Facts;
+use super::headers::{ResponseOf, add_to_response};
+use super::{mapping, proxy_response, scope};
+use crate::body::{Body, read_whole};
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::integrate::{Answered, Reply};
+use crate::respond::Answer;
+use crate::route::Routed;
+
+/// Transforms what the backend answered.
+///
+/// # Errors
+/// As the REST data plane's sections 8.1, 12 and 14.1 have them.
+pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answered) -> Result<Answer, Fault> {
+    let Answered { trace, overrides, reply } = answered;
+    let facts = Facts::new(exchange, routed);
+    let trace_id = trace.and_then(|trace| HeaderValue::try_from(trace.as_ref()).ok());
+    let is_proxy = matches!(
+        routed.method.integration.backend,
+        Backend::Http { proxy: true, .. } | Backend::Lambda { proxy: true, .. }
+    );
+    let mut answer = match (reply, is_proxy) {
+        (Reply::Http(response), true) => return Ok(http_proxy(*response)),
+        (Reply::Lambda(outcome), true) => match outcome {
+            base::seams::Outcome::Failed(_) => return Err(Fault::FunctionFailed),
+            base::seams::Outcome::Returned(payload) => proxy_response::answer(&payload, wants_binary(exchange))?,
+        },
+        (Reply::Mock { status }, _) => {
+            let backend = FromBackend { selection: status.to_string(), ..FromBackend::default() };
+            return mapped(&facts, backend, overrides);
+        }
+        (Reply::Http(response), false) => mapped(&facts, from_http(*response).await?, overrides)?,
+        (Reply::Lambda(outcome), false) => mapped(&facts, from_function(outcome), overrides)?,
+    };
+    answer.trace_id = trace_id;
+    Ok(answer)
+}
+
+/// Status, headers and body go through as they come.
+fn http_proxy(response: Response<Incoming>) -> Answer {
+    let (head, incoming) = response.into_parts();
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + 4);
+    let mut last: Option<HeaderName> = None;
+    for (name, value) in head.headers {
+        last = name.or(last);
+        if let Some(name) = &last {
+            add_to_response(&mut headers, ResponseOf::HttpProxy, name.clone(), value);
+        }
+    }
+    Answer { status: head.status, headers, body: Body::streamed(incoming), trace_id: None }
+}
+
+/// What a mapped integration's response is made from.
+#[derive(Debug, Default)]
+pub(super) struct FromBackend {
+    /// What selection patterns are matched against: a status, or a function's error message.
+    selection: String,
+    /// The backend's headers.
+    pub(super) headers: HeaderMap,
+    body: Bytes,
+}
+
+async fn from_http(response: Response<Incoming>) -> Result<FromBackend, Fault> {
+    let (head, incoming) = response.into_parts();
+    let body = read_whole(incoming, base::limits::GATEWAY_PAYLOAD_BYTES).await.map_err(|_| {
+        Fault::ResponseTransformation { reason: "the backend's body broke off or exceeds 10 MB".into() }
+    })?;
+    Ok(FromBackend { selection: head.status.as_u16().to_string(), headers: head.headers, body })
+}
+
+/// A function's answer is selected by its `errorMessage`, whether or not it failed; success goes to the default.
+fn from_function(outcome: base::seams::Outcome) -> FromBackend {
+    let (base::seams::Outcome::Returned(payload) | base::seams::Outcome::Failed(payload)) = outcome;
+    #[derive(serde::Deserialize)]
+    struct Error {
+        #[serde(rename = "errorMessage")]
+        message: Option<Value>,
+    }
+    let message = serde_json::from_slice::<Error>(&payload).ok().and_then(|error| error.message);
+    let selection = match message {
+        Some(Value::String(message)) => message,
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    FromBackend { selection, headers: HeaderMap::new(), body: payload }
+}
+
+/// Chooses the integration response and maps the answer by it.
+fn mapped(facts: &Facts<'_>, backend: FromBackend, mut overrides: Overrides) -> Result<Answer, Fault> {
+    let responses = &facts.routed.method.integration.responses;
+    let chosen = select(responses, &backend.selection)
+        .ok_or_else(|| Fault::NoIntegrationResponse { value: backend.selection.as_str().into() })?;
+    let exchange = facts.exchange;
+    let types = &exchange.plan.binary_media_types;
+    let content_type = backend.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_binary = !types.is_empty() && content_type.is_some_and(|content_type| types.matches(content_type));
+    let payload = if backend.body.is_empty() {
+        Payload::Text(Bytes::new())
+    } else {
+        content::response(backend.body.clone(), is_binary, wants_binary(exchange), chosen.content_handling)
+            .map_err(|_| Fault::ResponseTransformation { reason: "the body is not Base64".into() })?
+    };
+    let template = choose_template(exchange, chosen);
+    let body = match template.map(|(_, template)| (template, template.constant())) {
+        None => payload.clone().bytes(),
+        // Text without directives or references needs neither the payload nor a copy.
+        Some((_, Some(text))) => Bytes::copy_from_slice(text.as_bytes()),
+        Some((template, None)) => {
+            let (text, after) = scope::render_response(facts, template, &payload, overrides)?;
+            overrides = after;
+            text.into()
+        }
+    };
+    let mut headers = HeaderMap::with_capacity(chosen.headers.len() + 4);
+    mapping::response(facts, &chosen.headers, &backend, payload.text(), &mut headers)?;
+    let status = mapping::apply_response_overrides(&overrides, &mut headers).unwrap_or(chosen.status);
+    if !headers.contains_key(CONTENT_TYPE)
+        && let Some((media_type, _)) = template
+        && let Ok(value) = HeaderValue::try_from(media_type)
+    {
+        headers.insert(CONTENT_TYPE, value);
+    }
+    Ok(Answer { status, headers, body: Body::whole(body), trace_id: None })
+}
+
+/// The first response, by rising status, whose pattern matches all of `value`; else the one without a pattern.
+fn select<'m>(responses: &'m [ResponsePlan], value: &str) -> Option<&'m ResponsePlan> {
+    let matching =
+        responses.iter().find(|response| response.selection.as_ref().is_some_and(|p| p.is_full_match(value)));
+    matching.or_else(|| responses.iter().find(|response| response.selection.is_none()))
+}
+
+/// The template for the first media type of the last `Accept`; else that for JSON, else the first.
+fn choose_template<'m>(exchange: &Exchange, chosen: &'m ResponsePlan) -> Option<(&'m str, &'m Template)> {
+    let templates = &chosen.templates;
+    let first = templates.first()?;
+    if templates.len() == 1 {
+        return Some((&first.0, &first.1));
+    }
+    let accept = exchange.head.headers.get_all(ACCEPT).iter().next_back().and_then(|value| value.to_str().ok());
+    let wanted = accept.map_or("application/json", mime);
+    let find = |key: &str| templates.iter().find(|(known, _)| known.eq_ignore_ascii_case(key));
+    let found = find(wanted).or_else(|| find("application/json")).unwrap_or(first);
+    Some((&found.0, &found.1))
+}
+
+/// Whether the first media type that the client accepts is one of the API's binary ones.
+fn wants_binary(exchange: &Exchange) -> bool {
+    let types = &exchange.plan.binary_media_types;
+    !types.is_empty() && exchange.header(ACCEPT).is_some_and(|accept| types.matches(accept))
+}

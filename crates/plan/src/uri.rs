@@ -1,0 +1,77 @@
+//! Integration addresses with `{name}` places for path parameters. Stage variables are filled in when the plan is
+//! compiled, for a plan belongs to one stage.
+
+/// An address, split at its places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UriTemplate {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(Box<str>),
+    Parameter(Box<str>),
+}
+
+impl UriTemplate {
+    /// Splits `text` at each `{name}`; a brace without a partner is text.
+    pub fn parse(text: &str) -> UriTemplate {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(open) = rest.find('{') {
+            let Some(close) = rest[open..].find('}') else { break };
+            if open > 0 {
+                parts.push(Part::Text(rest[..open].into()));
+            }
+            parts.push(Part::Parameter(rest[open + 1..open + close].trim_end_matches('+').into()));
+            rest = &rest[open + close + 1..];
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.into()));
+        }
+        UriTemplate { parts }
+    }
+
+    /// The whole address, where it has no places.
+    pub fn constant(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Writes the address with its places filled by `value`; an unknown name gives empty text.
+    pub fn fill_into(&self, out: &mut String, mut value: impl FnMut(&str, &mut String)) {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Parameter(name) => value(name, out),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fills_places() {
+        for (template, expected) in [
+            ("http://h/{a}/x", "http://h/<a>/x"),
+            ("http://h/{a+}", "http://h/<a>"),
+            ("http://h/{a", "http://h/{a"),
+            ("{a}{b}", "<a><b>"),
+        ] {
+            let mut out = String::new();
+            UriTemplate::parse(template).fill_into(&mut out, |name, out| {
+                out.push('<');
+                out.push_str(name);
+                out.push('>');
+            });
+            assert_eq!(out, expected);
+        }
+        assert_eq!(UriTemplate::parse("http://h/x").constant(), Some("http://h/x"));
+        assert_eq!(UriTemplate::parse("http://h/{x}").constant(), None);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod shutdown;
 mod wiring;
 
 use std::process::ExitCode;

@@ -1,0 +1,111 @@
+//! The AWS APIs and `/_frontgate/`: what answers requests that are not for a deployed API.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base::limits::AccountLimits;
+use base::seams::SendFuture;
+use bytes::Bytes;
+use gateway::AnswerElse;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
+use plan::PlanIndex;
+use store::DataDir;
+use tokio::runtime::Handle;
+use wire::ControlPlane;
+
+use super::clock;
+use crate::config::Config;
+
+/// The subsystems that the AWS APIs are made of.
+pub(crate) struct Services {
+    pub(crate) apis: Arc<apis::Apis>,
+    pub(crate) functions: Arc<functions::Functions>,
+    pub(crate) front: Arc<ControlPlane>,
+}
+
+/// Opens the subsystems on the data directory.
+pub(crate) async fn open(
+    config: &Config,
+    data: &DataDir,
+    index: &Arc<PlanIndex>,
+    limits: AccountLimits,
+    address: SocketAddr,
+    control: &Handle,
+) -> anyhow::Result<Services> {
+    let apis_settings = apis::Settings { limits, clock: clock(), domain: config.domain.clone() };
+    let apis = apis::Apis::open(data.store(), Arc::clone(index), apis_settings).await?;
+    let functions_settings = functions::Settings {
+        data_dir: config.data_dir.clone(),
+        limits,
+        runtime_substitution: config.runtime_substitution,
+        endpoint_url: format!("http://{}", reachable(address)),
+        data_threads: config.data_thread_count(),
+        clock: clock(),
+    };
+    let functions =
+        functions::Functions::open(data.store(), data.blobs(), functions_settings, control.clone()).await?;
+    let identity = identity::Identity::open(data.store(), clock());
+    let mounted = [apis.service().into(), functions.service().into(), identity.iam().into(), identity.sts().into()];
+    let settings = wire::Settings {
+        hosts: config.allowed_host.iter().cloned().chain([config.domain.clone()]).collect(),
+        ..wire::Settings::default()
+    };
+    Ok(Services { apis, functions, front: Arc::new(ControlPlane::new(mounted, settings)) })
+}
+
+/// An address that this machine can call: a listener on every address is called on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        ip if !ip.is_unspecified() => address,
+        std::net::IpAddr::V4(_) => SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port()),
+        std::net::IpAddr::V6(_) => SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port()),
+    }
+}
+
+/// Runs the AWS APIs on the control runtime and answers `/_frontgate/` by itself.
+pub(crate) struct Front {
+    pub(crate) front: Arc<ControlPlane>,
+    pub(crate) control: Handle,
+}
+
+impl AnswerElse for Front {
+    fn largest_body(&self, head: &Parts, _peer: SocketAddr) -> Result<usize, Box<Response<Bytes>>> {
+        match own_page(head) {
+            Some(page) => Err(Box::new(page)),
+            None => self.front.admit(head).map(|()| ControlPlane::MAXIMUM_BODY).map_err(Box::new),
+        }
+    }
+
+    fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<Bytes>> {
+        let front = Arc::clone(&self.front);
+        // A handler that panics takes its own task down, not the data thread.
+        let answered = self.control.spawn(async move { front.handle(head, body, peer).await });
+        Box::pin(async move {
+            answered.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "an API call's handler panicked");
+                json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":"Internal server error"}"#)
+            })
+        })
+    }
+}
+
+/// Frontgate's own pages.
+fn own_page(head: &Parts) -> Option<Response<Bytes>> {
+    let page = head.uri.path().strip_prefix("/_frontgate/")?;
+    Some(match (page, &head.method) {
+        ("health", &Method::GET | &Method::HEAD) => {
+            json(StatusCode::OK, concat!(r#"{"status":"ok","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#))
+        }
+        ("health", _) => json(StatusCode::METHOD_NOT_ALLOWED, r#"{"message":"health answers GET"}"#),
+        _ => json(StatusCode::NOT_FOUND, r#"{"message":"Frontgate has no such page; there is /_frontgate/health"}"#),
+    })
+}
+
+fn json(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

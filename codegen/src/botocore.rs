@@ -159,6 +159,7 @@ pub(crate) fn load(directory: &Path, service: &str, version: &str) -> Result<Mod
     let root = if packaged.is_dir() { packaged } else { directory.to_path_buf() };
     let path = root.join("data").join(service).join(version).join("service-2.json.gz");
     let file = File::open(&path).with_context(|| format!("cannot open the model {}", path.display()))?;
-    serde_json::from_reader(std::io::BufReader::new(GzDecoder::new(file)))
-        .with_context(|| format!("cannot read the model {}", path.display()))
+    let text = std::io::read_to_string(GzDecoder::new(file));
+    let text = text.with_context(|| format!("cannot unpack the model {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("cannot read the model {}", path.display()))
 }

@@ -12,7 +12,11 @@ use serde_json::{Map, Value};
 /// A service makes most of them from its model, `ApiError::new(&errors::RESOURCE_NOT_FOUND_EXCEPTION, "...")`. The
 /// constructors without a model are the errors of API Gateway and those of the framework in front of every service.
 #[derive(Clone, Debug)]
-pub struct ApiError {
+pub struct ApiError(Box<Details>);
+
+/// What an error consists of; boxed, so that results stay small.
+#[derive(Clone, Debug)]
+struct Details {
     code: Cow<'static, str>,
     status: StatusCode,
     message: Option<String>,
@@ -27,23 +31,23 @@ impl ApiError {
     pub fn new(model: &ErrorModel, message: impl Into<String>) -> ApiError {
         let mut error = ApiError::custom(model.code, model.status, message);
         // The code of a generated table is static, but a table in a test need not be.
-        error.message_member = if model.message_member == "Message" { "Message" } else { "message" };
+        error.0.message_member = if model.message_member == "Message" { "Message" } else { "message" };
         if model.has_type {
-            error.members.insert("Type".into(), if model.fault { "Service" } else { "User" }.into());
+            error.0.members.insert("Type".into(), if model.fault { "Service" } else { "User" }.into());
         }
         error
     }
 
     /// An error that no model has. A status that is not one becomes 500.
     pub fn custom(code: impl Into<Cow<'static, str>>, status: u16, message: impl Into<String>) -> ApiError {
-        ApiError {
+        ApiError(Box::new(Details {
             code: code.into(),
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             message: Some(message.into()),
             message_member: "message",
             members: Map::new(),
             headers: HeaderMap::new(),
-        }
+        }))
     }
 
     /// API Gateway's `BadRequestException`, status 400.
@@ -100,14 +104,14 @@ impl ApiError {
     /// The error with one more member in its body.
     #[must_use]
     pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> ApiError {
-        self.members.insert(name.into(), value.into());
+        self.0.members.insert(name.into(), value.into());
         self
     }
 
     /// The error with one more header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> ApiError {
-        self.headers.append(name, value);
+        self.0.headers.append(name, value);
         self
     }
 
@@ -120,40 +124,40 @@ impl ApiError {
     /// The error without any text, as AWS sends some.
     #[must_use]
     pub fn without_message(mut self) -> ApiError {
-        self.message = None;
+        self.0.message = None;
         self
     }
 
     /// The code that goes over the wire.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The text; empty when there is none.
     pub fn message(&self) -> &str {
-        self.message.as_deref().unwrap_or_default()
+        self.0.message.as_deref().unwrap_or_default()
     }
 
     /// The members of the body beyond the text.
     pub fn members(&self) -> &Map<String, Value> {
-        &self.members
+        &self.0.members
     }
 
     /// The headers that go with it.
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.0.headers
     }
 
     /// The body's members with the text among them, in AWS's order.
     pub(crate) fn body(&self) -> Map<String, Value> {
-        let mut body = self.members.clone();
-        if let Some(message) = &self.message {
-            body.insert(self.message_member.into(), message.as_str().into());
+        let mut body = self.0.members.clone();
+        if let Some(message) = &self.0.message {
+            body.insert(self.0.message_member.into(), message.as_str().into());
         }
         body
     }
@@ -161,7 +165,7 @@ impl ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ({}): {}", self.code, self.status.as_u16(), self.message())
+        write!(formatter, "{} ({}): {}", self.0.code, self.0.status.as_u16(), self.message())
     }
 }
 

@@ -71,7 +71,7 @@ impl XmlWriter {
                     entries.iter().for_each(|(key, value)| entry(self, name, key, value));
                 } else {
                     self.element(name, |writer| {
-                        entries.iter().for_each(|(key, value)| entry(writer, "entry", key, value))
+                        entries.iter().for_each(|(key, value)| entry(writer, "entry", key, value));
                     });
                 }
             }

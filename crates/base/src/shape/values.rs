@@ -160,10 +160,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Sensitive<T> {
     }
 }
 
-/// Padding may be missing: some clients leave it away.
+/// Padding may be missing and the last digit may have bits to spare: some clients are careless, and AWS is lenient.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// The text is not base64 of the standard alphabet.

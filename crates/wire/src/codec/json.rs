@@ -193,9 +193,12 @@ fn body_member(structure: &Structure, key: &str) -> Option<(&'static str, &'stat
 
 /// Whether text can be base64; the decoding itself happens once, when the value gets its type.
 fn is_base64(text: &str) -> bool {
+    let text = text.trim_ascii_end();
     let digits = text.trim_end_matches('=');
-    text.len() - digits.len() <= 2
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'\n' | b'\r' | b' ' | b'\t'))
+    let mut count = 0;
+    let alphabet = digits.bytes().all(|byte| {
+        count += usize::from(!byte.is_ascii_whitespace());
+        byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || matches!(byte, b'+' | b'/')
+    });
+    alphabet && text.len() - digits.len() <= 2 && count % 4 != 1
 }

@@ -5,8 +5,10 @@ use std::sync::{Arc, LazyLock, RwLock};
 
 use fancy_regex::{Regex, RegexBuilder};
 
+type Compiled = HashMap<&'static str, Option<Arc<Regex>>>;
+
 /// Compiled patterns. They come from static tables, so their number is bounded.
-static COMPILED: LazyLock<RwLock<HashMap<&'static str, Option<Arc<Regex>>>>> = LazyLock::new(RwLock::default);
+static COMPILED: LazyLock<RwLock<Compiled>> = LazyLock::new(RwLock::default);
 
 /// How many steps a pattern with look-around may take; no such pattern of a model comes near on text of its length.
 const MAXIMUM_STEPS: usize = 100_000;

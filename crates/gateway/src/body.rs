@@ -176,6 +176,11 @@ impl RequestBody {
         RequestBody { incoming: Some(incoming), whole: None }
     }
 
+    /// Whether the client announces more than 10 MB, so that no phase need begin.
+    pub fn is_announced_too_large(&self) -> bool {
+        self.incoming.as_ref().is_some_and(|incoming| incoming.size_hint().lower() > GATEWAY_PAYLOAD_BYTES as u64)
+    }
+
     /// All of the body; at most 10 MB.
     ///
     /// # Errors
@@ -196,17 +201,11 @@ impl RequestBody {
     }
 
     /// The body to be passed on: as it comes, unless it has been read already.
-    ///
-    /// # Errors
-    /// [`Fault::RequestTooLarge`] when the client announces more than 10 MB.
-    pub fn pass_on(&mut self) -> Result<Body, Fault> {
+    pub fn pass_on(&mut self) -> Body {
         match (self.incoming.take(), self.whole.take()) {
-            (_, Some(whole)) => Ok(Body::whole(whole)),
-            (Some(incoming), None) if incoming.size_hint().lower() > GATEWAY_PAYLOAD_BYTES as u64 => {
-                Err(Fault::RequestTooLarge)
-            }
-            (Some(incoming), None) => Ok(Body::streamed(incoming)),
-            (None, None) => Ok(Body::EMPTY),
+            (_, Some(whole)) => Body::whole(whole),
+            (Some(incoming), None) => Body::streamed(incoming),
+            (None, None) => Body::EMPTY,
         }
     }
 }

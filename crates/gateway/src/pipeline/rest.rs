@@ -29,7 +29,7 @@ use crate::transform;
 /// The phases, in order. Each takes what the ones before it have established.
 async fn answer(thread: &Thread, exchange: &Exchange, body: &mut RequestBody) -> Result<Answer, Fault> {
     // Sizes and syntax are checked before anything is looked up.
-    check_syntax(exchange)?;
+    check_syntax(exchange, body)?;
     // Which resource and method; a wrong path and a wrong verb are the same refusal.
     let routed = route(exchange)?;
     // Who calls. A guard that is not built fails closed.
@@ -131,8 +131,11 @@ async fn find_plan(thread: &Thread, found: &Found) -> Result<Arc<StagePlan>, Fau
     }
 }
 
-/// AWS's limit for headers, and the characters that a query must escape.
-fn check_syntax(exchange: &Exchange) -> Result<(), Fault> {
+/// AWS's limits for body and headers, and the characters that a query must escape.
+fn check_syntax(exchange: &Exchange, body: &RequestBody) -> Result<(), Fault> {
+    if body.is_announced_too_large() {
+        return Err(Fault::RequestTooLarge);
+    }
     let headers: usize = exchange.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers > HEADERS_BYTES {
         return Err(Fault::HeadersTooLarge);

@@ -72,7 +72,7 @@ pub(super) async fn request(facts: &Facts<'_>, body: &mut RequestBody) -> Result
             Target::IntegrationHeader(name) => mapped.headers.push((name.to_string(), vec![values.join(",")])),
             Target::IntegrationQuerystring(name) => mapped.query.push((name.to_string(), values)),
             Target::IntegrationPath(name) => mapped.path.push((name.to_string(), last.clone())),
-            Target::MethodHeader(_) => {}
+            Target::MethodHeader(_) | Target::GatewayHeader(_) => {}
         }
     }
     Ok(mapped)

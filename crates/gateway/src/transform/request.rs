@@ -88,7 +88,7 @@ async fn http_proxy(
     }
     let trace = add_defaults(facts, &mut headers, &method)?;
     add_mapped_headers(&mut headers, &mapped, false)?;
-    let passed = if takes_no_body(&method) { Body::EMPTY } else { body.pass_on()? };
+    let passed = if takes_no_body(&method) { Body::EMPTY } else { body.pass_on() };
     let query = Some(exchange.query()).filter(|query| !query.is_empty());
     let call = http_call(method, uri, query, &mapped, headers, passed)?;
     Ok(IntegrationRequest { trace: Some(trace), overrides: Overrides::default(), call })

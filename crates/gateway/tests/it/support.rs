@@ -1,0 +1,289 @@
+//! A gateway on a free port, and a client that speaks plain bytes.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base::clock::Clock;
+use base::limits::AccountLimits;
+use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, Outcome, SendFuture};
+use bytes::Bytes;
+use gateway::listener::{self, Listener};
+use gateway::{AnswerElse, Gateway, Settings};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use plan::integration::RequestMapping;
+use plan::{
+    Api, Backend, CompileStage, Guard, Integration, MediaTypes, MethodPlan, PlanIndex, ResourcePlan, ResponsePlan,
+    Router, StagePlan,
+};
+use templates::vtl::Template;
+
+/// The function that all Lambda integrations of a test call.
+pub type Function = fn(Invocation) -> Result<Outcome, InvokeRefusal>;
+
+struct Functions(Function);
+
+impl InvokeFunction for Functions {
+    fn invoke(&self, invocation: Invocation) -> LocalFuture<'_, Result<Invoked, InvokeRefusal>> {
+        let outcome = (self.0)(invocation);
+        Box::pin(async move {
+            let executed_version = "$LATEST".into();
+            Ok(Invoked { request_id: String::new(), executed_version, outcome: outcome?, log_tail: None })
+        })
+    }
+}
+
+/// Compiles the stage `late` of the API `api`, and no other.
+struct Compile(Arc<PlanIndex>);
+
+impl CompileStage for Compile {
+    fn compile_stage(&self, api: &str, stage: &str) -> SendFuture<'static, Result<Option<Arc<StagePlan>>, String>> {
+        let plan = (stage == "late").then(|| Arc::new(stage_plan("late", vec![mock("/", "GET", "late")])));
+        self.0.set_stage(api, stage, plan.clone());
+        Box::pin(async move { Ok(plan) })
+    }
+}
+
+struct Other;
+
+impl AnswerElse for Other {
+    fn largest_body(&self, head: &Parts, _: SocketAddr) -> Result<usize, Box<Response<Bytes>>> {
+        if head.headers.contains_key("x-refuse") {
+            let mut refusal = Response::new(Bytes::from_static(b"refused by its head"));
+            *refusal.status_mut() = StatusCode::FORBIDDEN;
+            return Err(Box::new(refusal));
+        }
+        Ok(1000)
+    }
+
+    fn answer(&self, head: Parts, body: Bytes, _: SocketAddr) -> SendFuture<'static, Response<Bytes>> {
+        Box::pin(async move { Response::new(Bytes::from(format!("other {} {}", head.uri.path(), body.len()))) })
+    }
+}
+
+/// What the access log has got.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A running gateway whose API is `api`, with the stages `dev` (the plan) and `late` (compiled on first use).
+pub struct Node {
+    pub address: SocketAddr,
+    pub index: Arc<PlanIndex>,
+    gateway: Option<Gateway>,
+    writer: Option<std::thread::JoinHandle<()>>,
+    log: Log,
+}
+
+impl Node {
+    pub fn start(methods: Vec<(String, MethodPlan)>) -> Node {
+        Node::start_with(methods, |_| Err(InvokeRefusal::NotPermitted))
+    }
+
+    pub fn start_with(methods: Vec<(String, MethodPlan)>, function: Function) -> Node {
+        Node::start_plan(stage_plan("dev", methods), function)
+    }
+
+    pub fn start_plan(plan: StagePlan, function: Function) -> Node {
+        let index = Arc::new(PlanIndex::new(AccountLimits::LIFTED));
+        index.set_stage("api", "dev", Some(Arc::new(plan)));
+        index.set_stage("api", "late", None);
+        index.set_stage("api", "gone", None);
+        let sockets = listener::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let address = sockets[0].local_addr().unwrap();
+        let out = Log::default();
+        let (log, writer) = gateway::log::start(out.clone());
+        let settings = Settings {
+            index: Arc::clone(&index),
+            compile: Arc::new(Compile(Arc::clone(&index))),
+            functions: Arc::new(Functions(function)),
+            other: Arc::new(Other),
+            log,
+            clock: Clock::System,
+            domain: "localhost".into(),
+            own_addresses: vec![address],
+            allow_internal: false,
+        };
+        let listeners = vec![Listener { sockets, tls: None }];
+        let gateway =
+            Gateway::start(Arc::new(settings), listeners, 2, Duration::from_secs(5), Arc::new(|_| {})).unwrap();
+        Node { address, index, gateway: Some(gateway), writer: Some(writer), log: out }
+    }
+
+    /// Sends one request to the API's stage `dev` and returns status, headers (lower case) and body.
+    pub fn get(&self, path: &str) -> Answer {
+        self.send(&format!("GET /_aws/execute-api/api/dev{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    }
+
+    pub fn post(&self, path: &str, headers: &str, body: &str) -> Answer {
+        self.send(&format!(
+            "POST /_aws/execute-api/api/dev{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+            body.len(),
+        ))
+    }
+
+    /// Sends bytes and reads until the other side closes.
+    pub fn send(&self, bytes: &str) -> Answer {
+        let mut stream = self.connect();
+        // The other side may have closed already; what it said before is still to be read.
+        let _ = stream.write_all(bytes.as_bytes());
+        let mut all = Vec::new();
+        let _ = stream.read_to_end(&mut all);
+        Answer::parse(&all)
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// Stops the gateway and returns the access log's lines.
+    pub fn stop(mut self) -> Vec<serde_json::Value> {
+        self.gateway.take().unwrap().stop();
+        self.writer.take().unwrap().join().unwrap();
+        let text = String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop();
+        }
+    }
+}
+
+/// A response taken apart.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+impl Answer {
+    fn parse(all: &[u8]) -> Answer {
+        let text = String::from_utf8_lossy(all);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap_or("").split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+        Answer { status, headers, body: body.to_owned() }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// An HTTP backend that gives each connection to `serve`, on a thread of its own.
+pub fn backend(serve: fn(TcpStream)) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    address
+}
+
+/// Reads a request's head and, by its length, its body.
+pub fn read_request(stream: &mut TcpStream) -> (String, Vec<u8>) {
+    let mut all = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        if let Some(end) = all.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&all[..end]).into_owned();
+            let length =
+                head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            if all.len() >= end + 4 + length.unwrap_or(0) {
+                return (head, all[end + 4..].to_vec());
+            }
+        }
+        match stream.read(&mut chunk) {
+            Ok(length) if length > 0 => all.extend_from_slice(&chunk[..length]),
+            _ => return (String::from_utf8_lossy(&all).into_owned(), Vec::new()),
+        }
+    }
+}
+
+/// A plan with these methods.
+pub fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> StagePlan {
+    let mut resources: BTreeMap<String, ResourcePlan> = BTreeMap::new();
+    for (path, method) in methods {
+        let resource = resources.entry(path.clone()).or_insert_with(|| ResourcePlan {
+            id: "r1".into(),
+            path: path.as_str().into(),
+            methods: Vec::new(),
+            any: None,
+        });
+        if method.verb.as_ref() == "ANY" {
+            resource.any = Some(method);
+        } else {
+            resource.methods.push(method);
+        }
+    }
+    let mut router = Router::default();
+    for (path, resource) in resources {
+        router.insert(&path, resource).unwrap();
+    }
+    let api = Api { id: "api".into(), account: "000000000000".into(), region: "us-east-1".into() };
+    StagePlan {
+        api: Arc::new(api),
+        stage: stage.into(),
+        deployment_id: "d1".into(),
+        variables: BTreeMap::from([("colour".into(), "red".into())]),
+        router,
+        binary_media_types: MediaTypes::default(),
+        guard: None,
+        account_throttle: None,
+    }
+}
+
+/// A method with a backend and nothing else.
+pub fn method(path: &str, verb: &str, backend: Backend) -> (String, MethodPlan) {
+    let integration = Integration {
+        backend,
+        timeout: Duration::from_secs(2),
+        request: RequestMapping::default(),
+        responses: Vec::new(),
+    };
+    (path.to_owned(), MethodPlan { verb: verb.into(), operation_name: None, guard: None, integration })
+}
+
+/// A method that answers 200 with what `response` renders.
+pub fn mock(path: &str, verb: &str, response: &str) -> (String, MethodPlan) {
+    let (path, mut method) = method(path, verb, Backend::Mock);
+    let json = |text: &str| vec![("application/json".into(), Template::parse(text).unwrap())];
+    method.integration.request.templates = json("{\"statusCode\": 200}");
+    method.integration.responses = vec![ResponsePlan {
+        status: StatusCode::OK,
+        selection: None,
+        headers: Vec::new(),
+        templates: json(response),
+        content_handling: None,
+    }];
+    (path, method)
+}
+
+/// A guard that cannot be enforced.
+pub fn guard(what: &str) -> Option<Guard> {
+    Some(Guard { what: what.into() })
+}

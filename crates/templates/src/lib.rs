@@ -1,1 +1,15 @@
 //! Pure text machines: mapping templates, JSONPath, parameter mapping. They never panic and do no I/O.
+//!
+//! - [`vtl`]: mapping templates (Velocity as API Gateway runs it).
+//! - [`jsonpath`]: Jayway's dialect of JSONPath.
+//! - [`mapping`]: parameter mapping expressions.
+//! - [`plain`]: plain substitution for gateway responses and access logs.
+//! - [`mock_status`]: the status that a MOCK integration's template names.
+//! - [`java_regex`]: Java's regular expressions, for selection patterns and `String.matches`.
+
+pub mod java_regex;
+pub mod jsonpath;
+pub mod mapping;
+pub mod mock_status;
+pub mod plain;
+pub mod vtl;

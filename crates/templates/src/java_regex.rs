@@ -1,0 +1,346 @@
+//! Java regular expressions (`String.matches`, `replaceAll`, selection patterns) on Rust's engines.
+//!
+//! A pattern is translated where the dialects differ (`\Q…\E`, `\h`, `\d` for ASCII digits only, `\Z`, …) and given to `regex`,
+//! which never backtracks. What that engine lacks (look-around, back references, possessive quantifiers) goes to `fancy-regex` with a
+//! limit on backtracking; a match that reaches the limit counts as none.
+
+use std::borrow::Cow;
+
+/// The longest pattern that is compiled, in bytes.
+const MAX_PATTERN_BYTES: usize = 32 * 1024;
+/// The largest compiled form, in bytes.
+const MAX_COMPILED_BYTES: usize = 2 * 1024 * 1024;
+/// How often the fallback engine may step back in one search.
+const BACKTRACK_LIMIT: usize = 200_000;
+
+/// Why a pattern was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid regular expression: {0}")]
+pub struct RegexError(String);
+
+/// A compiled Java pattern.
+#[derive(Debug)]
+pub struct JavaRegex {
+    find: Engine,
+    full: Engine,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Linear(regex::Regex),
+    Backtracking(fancy_regex::Regex),
+}
+
+impl JavaRegex {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// The pattern is not valid or too large.
+    pub fn parse(pattern: &str) -> Result<JavaRegex, RegexError> {
+        if pattern.len() > MAX_PATTERN_BYTES {
+            return Err(RegexError("the pattern is too long".to_string()));
+        }
+        let translated = translate(pattern);
+        let find = Engine::new(&translated)?;
+        let full = Engine::new(&format!("\\A(?:{translated})\\z"))?;
+        Ok(JavaRegex { find, full })
+    }
+
+    /// Whether the whole text matches, as `String.matches` asks.
+    pub fn is_full_match(&self, text: &str) -> bool {
+        match &self.full {
+            Engine::Linear(regex) => regex.is_match(text),
+            Engine::Backtracking(regex) => regex.is_match(text).unwrap_or(false),
+        }
+    }
+
+    /// Replaces every match; `$1` and `${name}` in the replacement stand for groups, a backslash makes the next character plain.
+    /// `None` when the replacement names a group that the pattern does not have, which Java refuses.
+    pub fn replace_all(&self, text: &str, replacement: &str) -> Option<String> {
+        self.replace(text, replacement, usize::MAX)
+    }
+
+    /// Replaces the first match only.
+    pub fn replace_first(&self, text: &str, replacement: &str) -> Option<String> {
+        self.replace(text, replacement, 1)
+    }
+
+    fn replace(&self, text: &str, replacement: &str, most: usize) -> Option<String> {
+        let parts = self.find.replacement_parts(replacement)?;
+        let mut out = String::with_capacity(text.len());
+        let mut end = 0;
+        self.find.each_match(text, most, &mut |groups| {
+            let whole = groups[0].clone().unwrap_or(0..0);
+            out.push_str(&text[end..whole.start]);
+            for part in &parts {
+                match part {
+                    Part::Text(plain) => out.push_str(plain),
+                    Part::Group(number) => {
+                        if let Some(Some(range)) = groups.get(*number) {
+                            out.push_str(&text[range.clone()]);
+                        }
+                    }
+                }
+            }
+            end = whole.end;
+        });
+        out.push_str(&text[end..]);
+        Some(out)
+    }
+
+    /// Splits as `String.split` does: no empty texts at the end, and none in front of an empty match at the start.
+    pub fn split<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        let mut parts = self.split_at_most(text, None);
+        if text.is_empty() {
+            return parts;
+        }
+        while parts.last().is_some_and(|part| part.is_empty()) {
+            parts.pop();
+        }
+        parts
+    }
+
+    /// Splits into at most so many texts, the last with all that is left; `None` is no limit. Empty texts at the end stay.
+    pub fn split_at_most<'t>(&self, text: &'t str, most: Option<usize>) -> Vec<&'t str> {
+        if text.is_empty() {
+            return vec![text];
+        }
+        let mut parts = Vec::new();
+        let mut start = 0;
+        self.find.each_match(text, usize::MAX, &mut |groups| {
+            let whole = groups[0].clone().unwrap_or(0..0);
+            let is_full = most.is_some_and(|most| parts.len() + 1 >= most);
+            if is_full || whole.end == 0 || (whole.is_empty() && whole.start >= text.len()) {
+                return;
+            }
+            parts.push(&text[start..whole.start]);
+            start = whole.end;
+        });
+        parts.push(&text[start..]);
+        parts
+    }
+}
+
+enum Part {
+    Text(String),
+    Group(usize),
+}
+
+type Groups = Vec<Option<std::ops::Range<usize>>>;
+
+impl Engine {
+    fn new(pattern: &str) -> Result<Engine, RegexError> {
+        match regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED_BYTES).build() {
+            Ok(regex) => Ok(Engine::Linear(regex)),
+            Err(regex::Error::CompiledTooBig(_)) => Err(RegexError("the pattern is too large".to_string())),
+            Err(_) => fancy_regex::RegexBuilder::new(pattern)
+                .backtrack_limit(BACKTRACK_LIMIT)
+                .delegate_size_limit(MAX_COMPILED_BYTES)
+                .build()
+                .map(Engine::Backtracking)
+                .map_err(|error| RegexError(error.to_string())),
+        }
+    }
+
+    fn group_count(&self) -> usize {
+        match self {
+            Engine::Linear(regex) => regex.captures_len(),
+            Engine::Backtracking(regex) => regex.captures_len(),
+        }
+    }
+
+    fn group_named(&self, name: &str) -> Option<usize> {
+        match self {
+            Engine::Linear(regex) => regex.capture_names().position(|found| found == Some(name)),
+            Engine::Backtracking(regex) => regex.capture_names().position(|found| found == Some(name)),
+        }
+    }
+
+    fn each_match(&self, text: &str, most: usize, visit: &mut dyn FnMut(&Groups)) {
+        match self {
+            Engine::Linear(regex) => {
+                for captures in regex.captures_iter(text).take(most) {
+                    visit(&captures.iter().map(|group| group.map(|found| found.range())).collect());
+                }
+            }
+            Engine::Backtracking(regex) => {
+                for captures in regex.captures_iter(text).take(most) {
+                    let Ok(captures) = captures else { return };
+                    visit(&captures.iter().map(|group| group.map(|found| found.range())).collect());
+                }
+            }
+        }
+    }
+
+    fn replacement_parts(&self, replacement: &str) -> Option<Vec<Part>> {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = replacement.chars().peekable();
+        while let Some(character) = rest.next() {
+            match character {
+                '\\' => plain.push(rest.next()?),
+                '$' => {
+                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                    if rest.next_if_eq(&'{').is_some() {
+                        let name: String = rest.by_ref().take_while(|c| *c != '}').collect();
+                        parts.push(Part::Group(self.group_named(&name)?));
+                        continue;
+                    }
+                    let mut number = rest.next()?.to_digit(10)? as usize;
+                    if number >= self.group_count() {
+                        return None;
+                    }
+                    // Java takes further digits as long as such a group exists.
+                    while let Some(digit) = rest.peek().and_then(|c| c.to_digit(10)) {
+                        let longer = number * 10 + digit as usize;
+                        if longer >= self.group_count() {
+                            break;
+                        }
+                        number = longer;
+                        rest.next();
+                    }
+                    parts.push(Part::Group(number));
+                }
+                other => plain.push(other),
+            }
+        }
+        parts.push(Part::Text(plain));
+        Some(parts)
+    }
+}
+
+/// Rewrites what Java writes otherwise than Rust's engines do.
+fn translate(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut rest = pattern;
+    let mut class_depth = 0_usize;
+    while let Some(character) = rest.chars().next() {
+        let length = character.len_utf8();
+        match character {
+            '\\' => {
+                if let Some(quoted) = rest.strip_prefix("\\Q") {
+                    let (inside, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+                    out.push_str(&regex::escape(inside));
+                    rest = after;
+                    continue;
+                }
+                let escaped = rest[1..].chars().next();
+                out.push_str(&translate_escape(escaped, class_depth > 0));
+                rest = &rest[1 + escaped.map_or(0, char::len_utf8)..];
+                continue;
+            }
+            '[' => {
+                class_depth += 1;
+                out.push('[');
+                rest = &rest[1..];
+                if let Some(negated) = rest.strip_prefix('^') {
+                    out.push('^');
+                    rest = negated;
+                }
+                // A bracket right after the opening is a member of the class, in Java not even an error.
+                if let Some(after) = rest.strip_prefix(']') {
+                    out.push_str("\\]");
+                    rest = after;
+                }
+                continue;
+            }
+            ']' if class_depth > 0 => {
+                class_depth -= 1;
+                out.push(']');
+            }
+            // Rust reads `--` and `~~` in a class as set operations, Java does not.
+            '-' | '~' if class_depth > 0 && rest[1..].starts_with(character) => {
+                out.push('\\');
+                out.push(character);
+            }
+            other => out.push(other),
+        }
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// The character after a backslash, in or outside a character class.
+fn translate_escape(escaped: Option<char>, in_class: bool) -> Cow<'static, str> {
+    let (set, negated) = match escaped {
+        Some('d') => ("0-9", false),
+        Some('D') => ("0-9", true),
+        Some('w') => ("a-zA-Z_0-9", false),
+        Some('W') => ("a-zA-Z_0-9", true),
+        Some('s') => (" \\t\\n\\x0B\\f\\r", false),
+        Some('S') => (" \\t\\n\\x0B\\f\\r", true),
+        Some('h') => (" \\t\\u{A0}\\u{1680}\\u{180E}\\u{2000}-\\u{200A}\\u{202F}\\u{205F}\\u{3000}", false),
+        Some('H') => (" \\t\\u{A0}\\u{1680}\\u{180E}\\u{2000}-\\u{200A}\\u{202F}\\u{205F}\\u{3000}", true),
+        Some('v') => ("\\n\\x0B\\f\\r\\u{85}\\u{2028}\\u{2029}", false),
+        Some('V') => ("\\n\\x0B\\f\\r\\u{85}\\u{2028}\\u{2029}", true),
+        // The end of the text, with or without a last line break.
+        Some('Z') => return Cow::Borrowed("(?=\\n?\\z)"),
+        Some('R') => return Cow::Borrowed("(?:\\r\\n|[\\n\\x0B\\f\\r\\u{85}\\u{2028}\\u{2029}])"),
+        Some('e') => return Cow::Borrowed("\\x1B"),
+        Some(other) if other.is_ascii_alphanumeric() => return Cow::Owned(format!("\\{other}")),
+        Some(other) => return Cow::Owned(regex::escape(&other.to_string())),
+        None => return Cow::Borrowed("\\"),
+    };
+    Cow::Owned(match (in_class, negated) {
+        (true, false) => set.to_string(),
+        (_, true) => format!("[^{set}]"),
+        (false, false) => format!("[{set}]"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::JavaRegex;
+
+    fn full(pattern: &str, text: &str) -> bool {
+        JavaRegex::parse(pattern).expect("a valid pattern").is_full_match(text)
+    }
+
+    #[test]
+    fn the_whole_text_must_match() {
+        assert!(full("4\\d{2}", "404"));
+        assert!(!full("4\\d{2}", "4040"));
+        assert!(!full("a|ab", "abc"));
+        assert!(full("a|ab", "ab"));
+        assert!(!full(".*", "a\nb"), "a dot matches no line end");
+        assert!(full("(?s).*", "a\nb"));
+    }
+
+    #[test]
+    fn java_spelling_is_translated() {
+        assert!(full("\\Qa.b\\E+", "a.bbb"));
+        assert!(!full("\\Qa.b\\E", "axb"));
+        assert!(!full("\\d", "\u{0663}"), "digits are ASCII");
+        assert!(full("\\h", "\t"));
+        assert!(full("a++b", "aab"), "possessive");
+        assert!(full("(a)(?!c)b", "ab"), "look-ahead");
+        assert!(full("(.)\\1", "xx"), "back reference");
+        assert!(full("[\\d\\w-]+", "a-1"));
+        assert!(full("[]a]+", "]a"));
+    }
+
+    #[test]
+    fn replacing_and_splitting() {
+        let regex = JavaRegex::parse("ba.").expect("a valid pattern");
+        assert_eq!(regex.replace_all("foobar123bab", "foo").as_deref(), Some("foofoo123foo"));
+        let regex = JavaRegex::parse("(\\w)(\\d)").expect("a valid pattern");
+        assert_eq!(regex.replace_all("a1b2", "$2$1").as_deref(), Some("1a2b"));
+        assert_eq!(regex.replace_first("a1b2", "\\$").as_deref(), Some("$b2"));
+        assert_eq!(regex.replace_all("a1", "$3"), None);
+        let comma = JavaRegex::parse(",").expect("a valid pattern");
+        assert_eq!(comma.split("a,b,,"), ["a", "b"]);
+        assert_eq!(comma.split(",a"), ["", "a"]);
+        assert_eq!(comma.split(""), [""]);
+        let nothing = JavaRegex::parse("").expect("a valid pattern");
+        assert_eq!(nothing.split("abc"), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn hostile_patterns_end() {
+        assert!(JavaRegex::parse("(").is_err());
+        assert!(JavaRegex::parse(&"a".repeat(100_000)).is_err());
+        assert!(JavaRegex::parse("((a{1000}){1000}){1000}").is_err());
+        let backtracking = JavaRegex::parse("(a*)*(?!x)\\1b").expect("a valid pattern");
+        assert!(!backtracking.is_full_match(&"a".repeat(200)));
+    }
+}

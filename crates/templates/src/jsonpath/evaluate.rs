@@ -1,0 +1,181 @@
+//! Walks a document along a path.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use serde_json::Value;
+
+use super::{Found, JsonPath, MAX_VISITS, Token, functions};
+
+/// The evaluation visited more values than it may.
+#[derive(Debug)]
+pub(super) struct Stopped;
+
+/// One evaluation: the document that `$` in filters means, and how much may still be visited.
+pub(super) struct Walk<'a> {
+    pub(super) root: &'a Value,
+    visits_left: Cell<usize>,
+}
+
+type Finds<'a> = Vec<Cow<'a, Value>>;
+
+pub(super) fn evaluate<'a>(path: &JsonPath, item: &'a Value, root: &'a Value) -> Found<'a> {
+    let walk = Walk { root, visits_left: Cell::new(MAX_VISITS) };
+    walk.find(path, item).unwrap_or(if path.definite { Found::Missing } else { Found::List(Vec::new()) })
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn visit(&self) -> Result<(), Stopped> {
+        match self.visits_left.get().checked_sub(1) {
+            Some(left) => {
+                self.visits_left.set(left);
+                Ok(())
+            }
+            None => Err(Stopped),
+        }
+    }
+
+    pub(super) fn find(&self, path: &JsonPath, item: &'a Value) -> Result<Found<'a>, Stopped> {
+        // A function at the end of a scan works on the list of what the scan found.
+        if let [Token::Scan, scanned @ .., Token::Function(call)] = path.tokens.as_slice() {
+            let mut finds = Vec::new();
+            self.scan(scanned, item, &mut finds)?;
+            let list = Value::Array(finds.into_iter().map(Cow::into_owned).collect());
+            return Ok(
+                functions::call(call, &list, item, self)?.map_or(Found::Missing, |v| Found::Value(Cow::Owned(v)))
+            );
+        }
+        let mut finds = Vec::new();
+        self.walk(&path.tokens, item, &mut finds)?;
+        if path.definite {
+            return Ok(finds.pop().map_or(Found::Missing, Found::Value));
+        }
+        Ok(Found::List(finds))
+    }
+
+    fn walk(&self, tokens: &[Token], model: &'a Value, finds: &mut Finds<'a>) -> Result<(), Stopped> {
+        self.visit()?;
+        let Some((token, rest)) = tokens.split_first() else {
+            finds.push(Cow::Borrowed(model));
+            return Ok(());
+        };
+        match token {
+            Token::Properties(names) => self.properties(names, rest, model, finds),
+            Token::Indexes(indexes) => {
+                let Value::Array(items) = model else { return Ok(()) };
+                indexes.iter().try_for_each(|index| self.index(items, *index, rest, finds))
+            }
+            Token::Slice(from, to) => {
+                let Value::Array(items) = model else { return Ok(()) };
+                self.slice(items, *from, *to, rest, finds)
+            }
+            Token::Wildcard => children(model).try_for_each(|child| self.walk(rest, child, finds)),
+            Token::Scan => self.scan(rest, model, finds),
+            Token::Filter(condition) => match model {
+                Value::Array(items) => {
+                    for item in items {
+                        if condition.accepts(item, self)? {
+                            self.walk(rest, item, finds)?;
+                        }
+                    }
+                    Ok(())
+                }
+                Value::Object(_) if condition.accepts(model, self)? => self.walk(rest, model, finds),
+                _ => Ok(()),
+            },
+            Token::Function(call) => {
+                finds.extend(functions::call(call, model, model, self)?.map(Cow::Owned));
+                Ok(())
+            }
+        }
+    }
+
+    fn properties(
+        &self,
+        names: &[String],
+        rest: &[Token],
+        model: &'a Value,
+        finds: &mut Finds<'a>,
+    ) -> Result<(), Stopped> {
+        let Value::Object(members) = model else { return Ok(()) };
+        if names.len() > 1 && rest.is_empty() {
+            // Several names at the end of a path make one object of those members.
+            let some = names.iter().filter_map(|name| Some((name.clone(), members.get(name)?.clone())));
+            finds.push(Cow::Owned(Value::Object(some.collect())));
+            return Ok(());
+        }
+        names.iter().filter_map(|name| members.get(name)).try_for_each(|member| self.walk(rest, member, finds))
+    }
+
+    /// A negative index counts from the end; one out of bounds finds nothing.
+    fn index(&self, items: &'a [Value], index: i64, rest: &[Token], finds: &mut Finds<'a>) -> Result<(), Stopped> {
+        let place = if index < 0 { index + items.len() as i64 } else { index };
+        match usize::try_from(place).ok().and_then(|place| items.get(place)) {
+            Some(item) => self.walk(rest, item, finds),
+            None => Ok(()),
+        }
+    }
+
+    fn slice(
+        &self,
+        items: &'a [Value],
+        from: Option<i64>,
+        to: Option<i64>,
+        rest: &[Token],
+        finds: &mut Finds<'a>,
+    ) -> Result<(), Stopped> {
+        let length = items.len() as i64;
+        let (from, to) = match (from, to) {
+            (Some(from), None) if from < 0 => ((length + from).max(0), length),
+            (Some(from), None) => (from, length),
+            (None, Some(to)) if to < 0 => (0, length + to),
+            (None, to) => (0, to.unwrap_or(length).min(length)),
+            // With both bounds, Jayway counts from a negative one up: `[-5:7]` gives the last five and then the first seven.
+            (Some(from), Some(to)) => (from, to.min(length)),
+        };
+        if length == 0 {
+            return Ok(());
+        }
+        for index in from..to {
+            self.visit()?;
+            self.index(items, index, rest, finds)?;
+        }
+        Ok(())
+    }
+
+    /// Tries the rest of the path here and at every level below, parents first.
+    fn scan(&self, rest: &[Token], model: &'a Value, finds: &mut Finds<'a>) -> Result<(), Stopped> {
+        self.visit()?;
+        match model {
+            // Below an array Jayway goes on with each item, whatever index or slice was asked for.
+            Value::Array(items) if rest.len() > 1 && matches!(rest[0], Token::Indexes(_) | Token::Slice(..)) => {
+                items.iter().try_for_each(|item| self.walk(&rest[1..], item, finds))?;
+            }
+            Value::Object(_) | Value::Array(_) if scan_matches(rest, model, self)? => {
+                self.walk(rest, model, finds)?;
+            }
+            _ => {}
+        }
+        children(model).try_for_each(|child| self.scan(rest, child, finds))
+    }
+}
+
+/// Whether a scan tries its next token on this value. An array is not filtered as a whole when its items are.
+fn scan_matches(rest: &[Token], model: &Value, _walk: &Walk<'_>) -> Result<bool, Stopped> {
+    Ok(match rest.first() {
+        Some(Token::Filter(_)) => model.is_object(),
+        Some(Token::Properties(names)) => match model {
+            Value::Object(members) => names.iter().all(|name| members.contains_key(name)),
+            _ => false,
+        },
+        _ => true,
+    })
+}
+
+fn children(model: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match model {
+        Value::Array(items) => Box::new(items.iter()),
+        Value::Object(members) => Box::new(members.values()),
+        _ => Box::new(std::iter::empty()),
+    }
+}

@@ -91,7 +91,9 @@ fn fault_of(error: &(dyn std::error::Error + 'static)) -> Fault {
     let mut cause = Some(error);
     let mut reason = String::new();
     while let Some(error) = cause {
-        if let Some(not_allowed) = error.downcast_ref::<NotAllowed>() {
+        // An I/O error's source is what lies below the error inside it, so that one is looked at by name.
+        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(not_allowed) = inside.and_then(|inside| inside.downcast_ref::<NotAllowed>()) {
             return Fault::BadEndpoint { reason: not_allowed.to_string().into() };
         }
         if !reason.is_empty() {

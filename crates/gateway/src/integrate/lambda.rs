@@ -19,28 +19,32 @@ pub(super) async fn invoke(
     payload: Bytes,
     trace: Option<&str>,
 ) -> Result<Outcome, Fault> {
-    let Backend::Lambda { function_arn, .. } = &routed.method.integration.backend else {
+    let Backend::Lambda { function_arn, credentials, .. } = &routed.method.integration.backend else {
         return Err(Fault::Internal { reason: "a function was to be called for a backend that is none".into() });
     };
     let plan = &exchange.plan;
     let (api, verb) = (&plan.api, &routed.method.verb);
-    let source_arn = format!(
-        "arn:aws:execute-api:{}:{}:{}/{}/{}{}",
-        api.region,
-        api.account,
-        api.id,
-        plan.stage,
-        if verb.as_ref() == "ANY" { "*" } else { verb },
-        routed.resource.path,
-    );
+    let caller = match credentials {
+        // With `--auth off`, the only mode so far, whoever calls with credentials may: a role may, too.
+        Some(_) => Caller::Trusted,
+        None => Caller::Service {
+            principal: "apigateway.amazonaws.com",
+            source_arn: format!(
+                "arn:aws:execute-api:{}:{}:{}/{}/{}{}",
+                api.region,
+                api.account,
+                api.id,
+                plan.stage,
+                if verb.as_ref() == "ANY" { "*" } else { verb },
+                routed.resource.path,
+            ),
+            source_account: Arc::clone(&api.account),
+        },
+    };
     let invocation = Invocation {
         function_arn: Arc::clone(function_arn),
         payload,
-        caller: Caller::Service {
-            principal: "apigateway.amazonaws.com",
-            source_arn,
-            source_account: Arc::clone(&api.account),
-        },
+        caller,
         trace_id: trace.map(str::to_owned),
         client_context: None,
         tail_log: false,

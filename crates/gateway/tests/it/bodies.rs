@@ -103,7 +103,7 @@ fn an_endpoint_that_must_not_or_cannot_be_reached_is_an_error_of_the_api() {
         assert_eq!(node.get(path).status, 500, "{path}");
     }
     let lines = node.stop();
-    assert!(lines[1]["error"].as_str().unwrap().contains("link-local"), "{lines:?}");
+    assert!(lines.iter().any(|line| line["error"].as_str().unwrap().contains("link-local")), "{lines:?}");
 }
 
 #[test]

@@ -57,15 +57,25 @@ impl ControlPlane {
         ControlPlane { services, dispatcher, settings }
     }
 
+    /// Judges a request by its head alone, so that a refused one need not be read; the refusal is the whole answer.
+    ///
+    /// # Errors
+    /// The answer of [`guard::check`]'s refusal.
+    pub fn admit(&self, request: &Parts) -> Result<(), Box<Response<Bytes>>> {
+        guard::check(request, Credential::of(request).as_ref(), &self.settings).map_err(|refusal| {
+            let request_id = base::ids::uuid();
+            tracing::warn!(%request_id, path = request.uri.path(), ?refusal, "refused a control-plane call");
+            Box::new(encode::error(&refusal.answer(), ErrorFormat::RestJson, None, &request_id))
+        })
+    }
+
     /// Answers one request, whose body has been read whole by the caller (bounded by [`ControlPlane::MAXIMUM_BODY`]).
     /// It does not panic by itself; a panic of a handler passes through.
     pub async fn handle(&self, request: Parts, body: Bytes, peer: SocketAddr) -> Response<Bytes> {
         let request_id = base::ids::uuid();
         let credential = Credential::of(&request);
-        let guarded = guard::check(&request, credential.as_ref(), &self.settings);
-        if let Err(refusal) = guarded {
-            tracing::warn!(%request_id, path = request.uri.path(), ?refusal, "refused a control-plane call");
-            return encode::error(&refusal.answer(), ErrorFormat::RestJson, None, &request_id);
+        if let Err(refusal) = self.admit(&request) {
+            return *refusal;
         }
         match self.dispatcher.decide(&request, &body, credential.as_ref()) {
             Decision::Operation { service, operation, labels } => {

@@ -74,7 +74,7 @@ impl AnswerElse for Front {
     fn largest_body(&self, head: &Parts, _peer: SocketAddr) -> Result<usize, Box<Response<Bytes>>> {
         match own_page(head) {
             Some(page) => Err(Box::new(page)),
-            None => self.front.admit(head).map(|()| ControlPlane::MAXIMUM_BODY).map_err(Box::new),
+            None => self.front.admit(head).map(|()| ControlPlane::MAXIMUM_BODY),
         }
     }
 

@@ -45,5 +45,5 @@ cases: ## Write the golden help text and docs/configuration.md anew after a want
 codegen: ## Generate crates/models and docs/operations.md from the public AWS models
 	@cargo xtask codegen
 
-deny: ## Licences, advisories and duplicates of all dependencies (needs cargo-deny and the network)
-	@cargo deny check
+deny: set-up ## Licences, duplicates and advisories of all dependencies; the advisories come from the network
+	@PATH="$$PATH:$(CURDIR)/target/tools/bin" cargo deny check

@@ -1,4 +1,5 @@
-//! Measures durable commits per second, and how long a directory takes to open: `commits [FOLDER]`, by default a temporary folder below the current one.
+//! Measures durable commits per second, and how long a data directory takes to open: `commits [FOLDER]`, by default a
+//! temporary folder below the current one.
 //!
 //! Each writer inserts one row of about 200 bytes per transaction and waits for the acknowledgement.
 

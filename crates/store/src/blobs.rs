@@ -5,16 +5,18 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::{self, File, FileTimes, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::UNIX_EPOCH;
 
+use base::clock::Moment;
 use bytes::Bytes;
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
@@ -99,16 +101,14 @@ impl BlobStore {
         self.inner.path(digest)
     }
 
-    /// Removes the blobs that are not `referenced` and were put at least `minimum_age` ago; the age spares those whose record
-    /// is not committed yet.
+    /// Removes the blobs that are not `referenced` and were last put before `before`; a moment well in the past spares those
+    /// whose record is not committed yet.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; some blobs may be gone by then.
-    pub async fn sweep(&self, referenced: HashSet<Digest>, minimum_age: Duration) -> Result<Swept, StoreError> {
-        self.run(move |inner| {
-            inner.sweep(&referenced, minimum_age).map_err(|error| failure("remove unused blobs", &error))
-        })
-        .await
+    pub async fn sweep(&self, referenced: HashSet<Digest>, before: Moment) -> Result<Swept, StoreError> {
+        self.run(move |inner| inner.sweep(&referenced, before).map_err(|error| failure("remove unused blobs", &error)))
+            .await
     }
 
     /// Runs file work on a blocking thread.
@@ -160,7 +160,9 @@ impl Inner {
     fn renew(&self, path: &Path, length: u64) -> io::Result<bool> {
         self.with_names(|| match OpenOptions::new().write(true).open(path) {
             Ok(file) if file.metadata()?.len() == length => {
-                file.set_times(FileTimes::new().set_modified(SystemTime::now()))?;
+                let (now, as_it_is) =
+                    (Timespec { tv_sec: 0, tv_nsec: UTIME_NOW }, Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT });
+                futimens(&file, &Timestamps { last_access: as_it_is, last_modification: now })?;
                 Ok(true)
             }
             Ok(_) => Ok(false),
@@ -169,7 +171,7 @@ impl Inner {
         })
     }
 
-    fn sweep(&self, referenced: &HashSet<Digest>, minimum_age: Duration) -> io::Result<Swept> {
+    fn sweep(&self, referenced: &HashSet<Digest>, before: Moment) -> io::Result<Swept> {
         let mut swept = Swept::default();
         for first in subdirectories(&self.root)? {
             for second in subdirectories(&first)? {
@@ -180,8 +182,8 @@ impl Inner {
                     let path = self.path(digest);
                     let removed = self.with_names(|| -> io::Result<Option<u64>> {
                         let metadata = fs::metadata(&path)?;
-                        let age = SystemTime::now().duration_since(metadata.modified()?).unwrap_or_default();
-                        if age < minimum_age {
+                        let put = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+                        if put.as_millis() >= u128::from(before.0) {
                             return Ok(None);
                         }
                         fs::remove_file(&path)?;

@@ -84,6 +84,7 @@ impl DataDir {
 }
 
 impl DirectoryLock {
+    #[expect(clippy::disallowed_methods, reason = "a directory is opened at start, before there is a data thread")]
     fn take(directory: &Path) -> Result<Self, OpenError> {
         let path = directory.join("lock");
         let mut file = OpenOptions::new()

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::time::Duration;
 
+use base::clock::{Clock, Moment};
 use bytes::Bytes;
 use store::blobs::{BlobStore, Digest, Swept};
 use store::{DataDir, StoreError};
@@ -71,9 +71,11 @@ async fn a_sweep_removes_what_nothing_refers_to() {
     let kept = blobs.put(Bytes::from_static(b"kept")).await.unwrap();
     let dropped = blobs.put(Bytes::from_static(b"dropped")).await.unwrap();
     fs::write(folder.path().join("blobs/ab"), "not ours").unwrap();
-    let sweep = |age| blobs.sweep(HashSet::from([kept]), age);
-    assert_eq!(sweep(Duration::from_secs(3600)).await, Ok(Swept::default()));
-    assert_eq!(sweep(Duration::ZERO).await, Ok(Swept { blobs: 1, bytes: 7 }));
+    let now = Clock::System.now().0;
+    let (an_hour_ago, in_an_hour) = (Moment(now - 3_600_000), Moment(now + 3_600_000));
+    let sweep = |before| blobs.sweep(HashSet::from([kept]), before);
+    assert_eq!(sweep(an_hour_ago).await, Ok(Swept::default()));
+    assert_eq!(sweep(in_an_hour).await, Ok(Swept { blobs: 1, bytes: 7 }));
     assert_eq!(blobs.get(dropped).await, Ok(None));
     assert_eq!(blobs.get(kept).await.unwrap().unwrap(), "kept");
     assert!(folder.path().join("blobs/ab").is_file());

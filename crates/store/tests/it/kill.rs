@@ -36,6 +36,10 @@ fn every_acknowledged_write_survives_200_kills() {
 }
 
 /// Runs a writer, kills it, and returns what it had been told.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it polls with a deadline, and then waits for a moment that must be random"
+)]
 fn write_and_kill(directory: &Path, round: usize) -> Vec<String> {
     let test = "kill::every_acknowledged_write_survives_200_kills";
     let mut child = command(&[], test, directory, round, None).spawn().unwrap();
@@ -54,7 +58,6 @@ fn write_and_kill(directory: &Path, round: usize) -> Vec<String> {
         }
         Duration::from_micros(random >> 32 & 0xFFF)
     };
-    // Not to wait for something: this is the random moment.
     std::thread::sleep(moment);
     child.kill().unwrap();
     child.wait().unwrap();

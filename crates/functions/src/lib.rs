@@ -1,1 +1,212 @@
 //! Lambda: the API, the pool of environments, their sandbox and their runtimes.
+//!
+//! The way of a call: `invoke` (which version, may the caller, is there room), `pool` (an environment of this thread that
+//! waits, one of another thread, or a new one), one frame to the process and one back (`runtimes/PROTOCOL.md`). A warm
+//! call costs its thread two system calls and no hand-over. Everything slow (unpacking, copying, fork and exec) happens
+//! on blocking threads.
+//!
+//! What this crate must not know: HTTP, gateways, and who its callers are beyond `base::seams`.
+
+mod api;
+mod engine;
+mod index;
+mod invoke;
+mod package;
+mod pool;
+mod records;
+mod runtimes;
+mod sandbox;
+mod time;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::clock::Clock;
+use base::limits::AccountLimits;
+use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture};
+use store::blobs::BlobStore;
+use store::{SharedStore, StoreError};
+use thiserror::Error;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use engine::{Engine, EngineSettings, Message, PoolSettings, RUNNING_AT_MOST};
+use index::Index;
+use invoke::{Call, Work};
+use pool::Shard;
+use version::Admitted;
+
+pub use pool::{LogLine, LogSink};
+
+/// What the functions of this process are run with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The data directory; functions keep their files in `functions/` below it, and nothing there need be kept.
+    pub data_dir: PathBuf,
+    /// The account's quotas.
+    pub limits: AccountLimits,
+    /// Whether a runtime that this host lacks may be run on another version of the same language.
+    pub runtime_substitution: bool,
+    /// Our own address as functions reach it, for `AWS_ENDPOINT_URL`.
+    pub endpoint_url: String,
+    /// How many data threads will be attached, at least 1.
+    pub data_threads: usize,
+    /// The time.
+    pub clock: Clock,
+    /// How long an environment waits for its next call before it is ended.
+    pub idle_for: Duration,
+    /// How long a handler may take to load before it is started once more. AWS: 10 seconds.
+    pub init_limit: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            data_dir: PathBuf::from("frontgate-data"),
+            limits: AccountLimits::AWS,
+            runtime_substitution: false,
+            endpoint_url: "http://127.0.0.1:4566".to_owned(),
+            data_threads: 1,
+            clock: Clock::System,
+            idle_for: PoolSettings::default().idle_for,
+            init_limit: PoolSettings::default().init_limit,
+        }
+    }
+}
+
+/// Why the functions cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The folder in the data directory cannot be prepared.
+    #[error("cannot prepare the folder of functions")]
+    Folder(#[from] io::Error),
+    /// The functions cannot be read.
+    #[error("cannot read the functions")]
+    Store(#[from] StoreError),
+    /// A blocking thread died.
+    #[error("cannot prepare the folder of functions: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+/// Lambda in this process: its functions, their environments and its API.
+pub struct Functions {
+    engine: Arc<Engine>,
+    index: Index,
+    store: SharedStore,
+    blobs: BlobStore,
+}
+
+thread_local! {
+    /// This thread's environments, if it is a data thread.
+    static SHARD: RefCell<Option<Rc<Shard>>> = const { RefCell::new(None) };
+}
+
+impl Functions {
+    /// Reads the functions and prepares to run them. `control` is the runtime that carries what blocks.
+    ///
+    /// # Errors
+    /// [`OpenError`], for the operator.
+    pub async fn open(
+        store: SharedStore,
+        blobs: BlobStore,
+        settings: Settings,
+        control: Handle,
+    ) -> Result<Arc<Functions>, OpenError> {
+        let pool =
+            PoolSettings { idle_for: settings.idle_for, init_limit: settings.init_limit, ..PoolSettings::default() };
+        let engine_settings = EngineSettings {
+            data_dir: settings.data_dir,
+            limits: settings.limits,
+            runtime_substitution: settings.runtime_substitution,
+            endpoint_url: settings.endpoint_url,
+            data_threads: settings.data_threads,
+            clock: settings.clock,
+            pool,
+        };
+        let (of_engine, handle) = (blobs.clone(), control.clone());
+        let engine = control.spawn_blocking(move || Engine::open(engine_settings, of_engine, handle)).await??;
+        let index = Index::load(&store, &engine).await?;
+        Ok(Arc::new(Functions { engine: Arc::new(engine), index, store, blobs }))
+    }
+
+    /// Makes the calling thread data thread number `thread` (from 0). To be called once on each, inside its local runtime
+    /// (`tokio::task::spawn_local` must work), before it serves.
+    ///
+    /// # Panics
+    /// When a number is attached twice or is not below `Settings::data_threads`.
+    pub fn attach(self: &Arc<Self>, thread: usize) {
+        let shard = Shard::start(Arc::clone(&self.engine), thread);
+        SHARD.with(|own| *own.borrow_mut() = Some(shard));
+    }
+
+    /// Invokes a function from any thread, by way of a data thread. The future may move between threads.
+    ///
+    /// # Errors
+    /// As [`InvokeFunction::invoke`].
+    pub async fn invoke_from_anywhere(&self, invocation: Invocation) -> Result<Invoked, InvokeRefusal> {
+        let (call, admitted) = self.admit(invocation)?;
+        let (answer, answered) = oneshot::channel();
+        let thread = self.engine.choose_thread(&call.version);
+        let gone = || InvokeRefusal::Unavailable { reason: "no data thread is running".to_owned() };
+        let work = Box::new(Work { call, admitted, answer });
+        self.engine.send(thread, Message::Invoke(work)).map_err(|_| gone())?;
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Ends all environments: the waiting ones now, those at work when they are done or `patience` has passed.
+    pub async fn shutdown(&self, patience: Duration) {
+        let until = tokio::time::Instant::now() + patience;
+        let mut ending = Vec::new();
+        for thread in 0..self.engine.thread_count() {
+            let (done, ended) = oneshot::channel();
+            if self.engine.send(thread, Message::ShutDown(until, done)).is_ok() {
+                ending.push(ended);
+            }
+        }
+        for ended in ending {
+            // A thread that has ended has ended its environments.
+            let _ = tokio::time::timeout_at(until + Duration::from_secs(1), ended).await;
+        }
+    }
+
+    /// Finds the version, asks the policy and takes a place under the limits.
+    fn admit(&self, invocation: Invocation) -> Result<(Call, Admitted), InvokeRefusal> {
+        let Invocation { function_arn, payload, caller, trace_id, client_context, tail_log } = invocation;
+        invoke::check_size(&payload)?;
+        let version = self.index.resolve(&function_arn, &caller)?;
+        let limit = self.engine.limits.concurrent_functions.min(RUNNING_AT_MOST);
+        let refused = InvokeRefusal::TooManyRequests { reason: "ConcurrentInvocationLimitExceeded" };
+        let admitted = version.account_usage.admit(limit).ok_or(refused)?;
+        Ok((Call { version, invoked_arn: function_arn, payload, trace_id, client_context, tail_log }, admitted))
+    }
+
+    /// This thread's shard, if the thread was attached to these functions.
+    fn shard(&self) -> Option<Rc<Shard>> {
+        SHARD.with(|own| {
+            let own = own.borrow();
+            own.as_ref().filter(|shard| Arc::ptr_eq(&shard.engine, &self.engine)).cloned()
+        })
+    }
+}
+
+impl InvokeFunction for Functions {
+    fn invoke(&self, invocation: Invocation) -> LocalFuture<'_, Result<Invoked, InvokeRefusal>> {
+        Box::pin(async move {
+            match self.shard() {
+                Some(shard) => {
+                    let (call, admitted) = self.admit(invocation)?;
+                    invoke::run(&shard, call, admitted).await
+                }
+                None => self.invoke_from_anywhere(invocation).await,
+            }
+        })
+    }
+}

@@ -1,0 +1,235 @@
+//! What all data threads share: how functions are started, where their code is, and the way from one thread to another.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use base::clock::Clock;
+use base::limits::AccountLimits;
+use store::blobs::{BlobStore, Digest};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::invoke::Work;
+use crate::package::{self, PackageError, WorkingCopy};
+use crate::pool::{LogSink, TracingSink};
+use crate::runtimes::{FunctionFacts, Runtimes, log_stream, variables};
+use crate::sandbox::{Spawner, Started};
+use crate::version::Version;
+
+/// How many invocations may run at once whatever the account's limits are: each is a process.
+pub(crate) const RUNNING_AT_MOST: usize = 4096;
+
+/// Timings and bounds of the pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolSettings {
+    /// How long an environment waits for the next call before it is ended.
+    pub(crate) idle_for: Duration,
+    /// How many environments wait at most, over all threads.
+    pub(crate) idle_at_most: usize,
+    /// How long a handler may take to load.
+    pub(crate) init_limit: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        PoolSettings {
+            idle_for: Duration::from_secs(600),
+            idle_at_most: 512,
+            // As AWS.
+            init_limit: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a data thread is told by others.
+pub(crate) enum Message {
+    /// Run this.
+    Invoke(Box<Work>),
+    /// A version has been replaced: end its waiting environments.
+    Retire(u64),
+    /// End all environments; those at work when the sender's patience ends.
+    ShutDown(tokio::time::Instant, oneshot::Sender<()>),
+}
+
+/// See the module.
+pub(crate) struct Engine {
+    pub(crate) clock: Clock,
+    pub(crate) limits: AccountLimits,
+    pub(crate) control: Handle,
+    pub(crate) runtimes: Runtimes,
+    pub(crate) pool: PoolSettings,
+    pub(crate) sink: Arc<dyn LogSink>,
+    blobs: BlobStore,
+    spawner: Spawner,
+    directory: PathBuf,
+    endpoint_url: String,
+    unpacking: Mutex<()>,
+    next_environment: AtomicU64,
+    next_thread: AtomicUsize,
+    threads: Box<[OnceLock<mpsc::UnboundedSender<Message>>]>,
+}
+
+/// A started process with its folders; what the owning thread makes an `Environment` of.
+pub(crate) struct Prepared {
+    pub(crate) started: Started,
+    pub(crate) copy: WorkingCopy,
+    pub(crate) log_stream: String,
+}
+
+/// What [`Engine::open`] is given.
+pub(crate) struct EngineSettings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) limits: AccountLimits,
+    pub(crate) runtime_substitution: bool,
+    pub(crate) endpoint_url: String,
+    pub(crate) data_threads: usize,
+    pub(crate) clock: Clock,
+    pub(crate) pool: PoolSettings,
+}
+
+impl Engine {
+    /// Prepares `functions/` in the data directory; what an earlier run left there is removed. Blocks.
+    pub(crate) fn open(settings: EngineSettings, blobs: BlobStore, control: Handle) -> io::Result<Engine> {
+        let directory = std::path::absolute(settings.data_dir.join("functions"))?;
+        // Unpacked code is only a cache of the blobs.
+        for left in ["environments", "code"] {
+            package::remove_tree(&directory.join(left))?;
+            std::fs::create_dir_all(directory.join(left))?;
+        }
+        Ok(Engine {
+            clock: settings.clock,
+            limits: settings.limits,
+            control,
+            runtimes: Runtimes::new(directory.join("runtimes"), settings.runtime_substitution)?,
+            pool: settings.pool,
+            sink: Arc::new(TracingSink),
+            blobs,
+            spawner: Spawner::new()?,
+            directory,
+            endpoint_url: settings.endpoint_url,
+            unpacking: Mutex::new(()),
+            next_environment: AtomicU64::new(0),
+            next_thread: AtomicUsize::new(0),
+            threads: (0..settings.data_threads.max(1)).map(|_| OnceLock::new()).collect(),
+        })
+    }
+
+    /// How many data threads there are.
+    pub(crate) fn thread_count(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Opens the way to a data thread; once for each.
+    pub(crate) fn register(&self, thread: usize) -> mpsc::UnboundedReceiver<Message> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let slot = self.threads.get(thread).expect("a data thread's number is below the number of data threads");
+        slot.set(sender).expect("each data thread is attached once");
+        receiver
+    }
+
+    /// Sends something to a data thread; gives it back when that thread is not there.
+    pub(crate) fn send(&self, thread: usize, message: Message) -> Result<(), Message> {
+        match self.threads.get(thread).and_then(OnceLock::get) {
+            Some(sender) => sender.send(message).map_err(|error| error.0),
+            None => Err(message),
+        }
+    }
+
+    /// A thread to run a version on, for who is on none: one where an environment waits, else each in turn.
+    pub(crate) fn choose_thread(&self, version: &Version) -> usize {
+        version
+            .thread_with_idle()
+            .unwrap_or_else(|| self.next_thread.fetch_add(1, Ordering::Relaxed) % self.threads.len())
+    }
+
+    /// Ends the waiting environments of a version, and the others when their work is done.
+    pub(crate) fn retire(&self, version: &Version) {
+        version.retire();
+        for thread in 0..self.threads.len() {
+            // A thread that is not there has no environments.
+            let _ = self.send(thread, Message::Retire(version.serial));
+        }
+    }
+
+    /// The unpacked tree of a package, unpacked now if it is not there. Blocks.
+    pub(crate) fn unpacked(&self, code: Digest, bytes: Option<&[u8]>) -> Result<PathBuf, PackageError> {
+        let target = self.directory.join("code").join(code.to_string());
+        if target.is_dir() {
+            return Ok(target);
+        }
+        // One at a time: a package unpacks to 250 MB at most, and two callers may want the same.
+        let _turn = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
+        if target.is_dir() {
+            return Ok(target);
+        }
+        let read;
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => {
+                read = std::fs::read(self.blobs.path(code))?;
+                &read
+            }
+        };
+        let incoming = self.directory.join("code").join("incoming");
+        package::remove_tree(&incoming)?;
+        std::fs::create_dir(&incoming)?;
+        let done = package::unpack(bytes, &incoming).and_then(|()| Ok(std::fs::rename(&incoming, &target)?));
+        if done.is_err()
+            && let Err(error) = package::remove_tree(&incoming)
+        {
+            tracing::warn!(%error, "cannot remove a package that was refused");
+        }
+        done.map(|()| target)
+    }
+
+    /// Starts a process for a version, with folders of its own. Blocks.
+    ///
+    /// # Errors
+    /// For the operator's log.
+    pub(crate) fn prepare(&self, version: &Version) -> Result<Prepared, String> {
+        let settings = &version.settings;
+        let interpreter = self.runtimes.find(&settings.runtime)?;
+        let code = self.unpacked(settings.code, None).map_err(|error| error.to_string())?;
+        let number = self.next_environment.fetch_add(1, Ordering::Relaxed);
+        let root = self.directory.join("environments").join(number.to_string());
+        let copy =
+            WorkingCopy::make(root, &code).map_err(|error| format!("cannot copy the function's code: {error}"))?;
+        let log_stream = log_stream(&self.date(), &settings.number);
+        let facts = FunctionFacts {
+            name: &settings.name,
+            version: &settings.number,
+            runtime: &settings.runtime,
+            handler: &settings.handler,
+            memory_mb: settings.memory_mb,
+            account: &settings.account,
+            region: &settings.region,
+            log_group: &settings.log_group,
+            log_stream: &log_stream,
+            endpoint_url: &self.endpoint_url,
+            own: &settings.variables,
+        };
+        let directory = self.runtimes.directory();
+        let variables = variables(&facts, interpreter.runtime, &copy.task(), &copy.temporary(), directory);
+        let launch = self.runtimes.launch(&interpreter, variables, copy.task(), settings.memory_mb);
+        match self.spawner.start(launch) {
+            Ok(started) => Ok(Prepared { started, copy, log_stream }),
+            Err(error) => {
+                copy.remove();
+                Err(format!("cannot start {}: {error}", interpreter.program.display()))
+            }
+        }
+    }
+
+    /// Where the data is, for tests.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// `2026/01/01`, as log streams are named.
+    fn date(&self) -> String {
+        crate::time::timestamp(self.clock.now())[..10].replace('-', "/")
+    }
+}

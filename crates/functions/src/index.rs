@@ -1,0 +1,307 @@
+//! The index: all functions as invocations need them, in memory. A handler that has changed rows refreshes the function
+//! before it answers, so that an acknowledged write is seen by the next call; invocations never wait on the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use base::arn::matches_wildcard;
+use base::seams::{Caller, InvokeRefusal};
+use store::{Scope, SharedStore, StoreError};
+use tokio::sync::Mutex;
+
+use crate::engine::Engine;
+use crate::records::{AliasRecord, Configuration, FunctionRecord, LATEST, PolicyRecord, Statement, VersionRecord};
+use crate::version::{Usage, Version, VersionSettings};
+
+type Functions = HashMap<Arc<str>, Arc<Function>>;
+
+/// See the module.
+pub(crate) struct Index {
+    /// By unqualified ARN.
+    functions: ArcSwap<Functions>,
+    writing: Mutex<HashMap<Scope, Arc<Usage>>>,
+}
+
+/// A function with its versions, aliases and policies.
+#[derive(Debug)]
+struct Function {
+    versions: HashMap<Arc<str>, Indexed>,
+    aliases: HashMap<String, Alias>,
+    policies: HashMap<String, Vec<Statement>>,
+}
+
+#[derive(Clone, Debug)]
+struct Indexed {
+    /// Tells whether a version is still the one in the store.
+    revision_id: String,
+    version: Arc<Version>,
+}
+
+#[derive(Debug)]
+struct Alias {
+    version: String,
+    additional: Option<(String, f64)>,
+}
+
+/// The parts of a function's ARN that tell versions apart.
+struct Qualified<'a> {
+    function: &'a str,
+    qualifier: Option<&'a str>,
+}
+
+/// Takes `arn:aws:lambda:region:account:function:name[:qualifier]` apart.
+fn take_apart(arn: &str) -> Qualified<'_> {
+    match arn.match_indices(':').nth(6) {
+        Some((colon, _)) => Qualified { function: &arn[..colon], qualifier: Some(&arn[colon + 1..]) },
+        None => Qualified { function: arn, qualifier: None },
+    }
+}
+
+/// The unqualified ARN of a function.
+pub(crate) fn function_arn(scope: &Scope, name: &str) -> String {
+    format!("arn:aws:lambda:{}:{}:function:{name}", scope.region, scope.account)
+}
+
+impl Index {
+    /// Reads all functions.
+    pub(crate) async fn load(store: &SharedStore, engine: &Engine) -> Result<Index, StoreError> {
+        let index = Index { functions: ArcSwap::default(), writing: Mutex::default() };
+        let all = store.list_all::<FunctionRecord>().await?;
+        for (scope, function) in all {
+            index.refresh(store, engine, &scope, &function.record.name).await?;
+        }
+        Ok(index)
+    }
+
+    /// Finds what an ARN names and asks the policy whether the caller may invoke it.
+    pub(crate) fn resolve(&self, arn: &str, caller: &Caller) -> Result<Arc<Version>, InvokeRefusal> {
+        let Qualified { function, qualifier } = take_apart(arn);
+        let functions = self.functions.load();
+        let missing = || {
+            let function_arn = format!("{function}:{}", qualifier.unwrap_or(LATEST));
+            InvokeRefusal::NotFound { function_arn }
+        };
+        let found = functions.get(function).ok_or_else(missing)?;
+        let version = found.version(qualifier.unwrap_or(LATEST)).ok_or_else(missing)?;
+        if !found.permits(qualifier.unwrap_or(LATEST), caller) {
+            return Err(InvokeRefusal::NotPermitted);
+        }
+        match version.settings.state {
+            "Active" => Ok(Arc::clone(version)),
+            state => Err(InvokeRefusal::NotReady { state }),
+        }
+    }
+
+    /// Takes one function over from the store as it is now; versions that are no more are retired.
+    pub(crate) async fn refresh(
+        &self,
+        store: &SharedStore,
+        engine: &Engine,
+        scope: &Scope,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        // Held while the store is read, so that no older reading replaces a newer one.
+        let mut usages = self.writing.lock().await;
+        let usage = Arc::clone(usages.entry(scope.clone()).or_default());
+        let arn: Arc<str> = function_arn(scope, name).into();
+        let before = self.functions.load().get(&arn).cloned();
+        let after = match store.get::<FunctionRecord>(scope, name).await? {
+            Some(function) => {
+                let versions = store.list_tree::<VersionRecord>(scope, name).await?;
+                let aliases = store.list_tree::<AliasRecord>(scope, name).await?;
+                let policies = store.list_tree::<PolicyRecord>(scope, name).await?;
+                let mut builder = Builder {
+                    scope,
+                    arn: &arn,
+                    usage: &usage,
+                    engine,
+                    before: before.as_deref(),
+                    versions: HashMap::new(),
+                };
+                builder.add(LATEST, name, &function.record.latest);
+                for version in &versions {
+                    builder.add(&version.record.number.to_string(), name, &version.record.configuration);
+                }
+                let aliases = aliases.into_iter().map(|alias| {
+                    let AliasRecord { name, version, additional, .. } = alias.record;
+                    (name, Alias { version, additional })
+                });
+                let policies = policies.into_iter().map(|policy| (policy.record.qualifier, policy.record.statements));
+                Some(Function { versions: builder.versions, aliases: aliases.collect(), policies: policies.collect() })
+            }
+            None => None,
+        };
+        let kept: Vec<u64> = after
+            .iter()
+            .flat_map(|function| function.versions.values())
+            .map(|indexed| indexed.version.serial)
+            .collect();
+        let mut functions = Functions::clone(&self.functions.load());
+        match after {
+            Some(function) => functions.insert(arn, Arc::new(function)),
+            None => functions.remove(&arn),
+        };
+        self.functions.store(Arc::new(functions));
+        for indexed in before.iter().flat_map(|function| function.versions.values()) {
+            if !kept.contains(&indexed.version.serial) {
+                engine.retire(&indexed.version);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Builder<'a> {
+    scope: &'a Scope,
+    arn: &'a Arc<str>,
+    usage: &'a Arc<Usage>,
+    engine: &'a Engine,
+    before: Option<&'a Function>,
+    versions: HashMap<Arc<str>, Indexed>,
+}
+
+impl Builder<'_> {
+    /// Adds a version: the one that is known, with its environments, unless it has changed.
+    fn add(&mut self, number: &str, name: &str, configuration: &Configuration) {
+        let known = self.before.and_then(|before| before.versions.get(number));
+        let same = known.filter(|indexed| indexed.revision_id == configuration.revision_id).cloned();
+        let number: Arc<str> = number.into();
+        let indexed = same.unwrap_or_else(|| {
+            let settings = settings(self.scope, self.arn, name, Arc::clone(&number), configuration);
+            let version = Version::new(settings, Arc::clone(self.usage), self.engine.thread_count());
+            Indexed { revision_id: configuration.revision_id.clone(), version: Arc::new(version) }
+        });
+        self.versions.insert(number, indexed);
+    }
+}
+
+fn settings(
+    scope: &Scope,
+    arn: &Arc<str>,
+    name: &str,
+    number: Arc<str>,
+    configuration: &Configuration,
+) -> VersionSettings {
+    let variables = configuration.variables.iter().flatten();
+    VersionSettings {
+        name: name.into(),
+        function_arn: Arc::clone(arn),
+        account: Arc::clone(&scope.account),
+        region: Arc::clone(&scope.region),
+        number,
+        runtime: configuration.runtime.clone(),
+        handler: configuration.handler.clone(),
+        timeout: Duration::from_secs(u64::from(configuration.timeout)),
+        memory_mb: configuration.memory_size,
+        variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        code: configuration.code,
+        log_group: configuration.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}")),
+        state: "Active",
+    }
+}
+
+impl Function {
+    fn version(&self, qualifier: &str) -> Option<&Arc<Version>> {
+        let number = match self.aliases.get(qualifier) {
+            Some(alias) => alias.choose(),
+            None => qualifier,
+        };
+        Some(&self.versions.get(number)?.version)
+    }
+
+    /// Permissions are given for exactly what is invoked: one for an alias does not hold for the version behind it.
+    fn permits(&self, qualifier: &str, caller: &Caller) -> bool {
+        match caller {
+            Caller::Trusted => true,
+            Caller::Service { principal, source_arn, source_account } => {
+                let statements = self.policies.get(qualifier).into_iter().flatten();
+                statements.into_iter().any(|statement| statement.permits(principal, source_arn, source_account))
+            }
+        }
+    }
+}
+
+impl Alias {
+    fn choose(&self) -> &str {
+        match &self.additional {
+            // 53 random bits make a number from 0 to 1.
+            Some((version, weight)) if random_fraction() < *weight => version,
+            _ => &self.version,
+        }
+    }
+}
+
+fn random_fraction() -> f64 {
+    let bits = u64::from_le_bytes(base::ids::random_bytes()) >> 11;
+    bits as f64 / (1_u64 << 53) as f64
+}
+
+impl Statement {
+    /// Whether it lets a service invoke the function for one of its resources.
+    fn permits(&self, principal: &str, source_arn: &str, source_account: &str) -> bool {
+        let principal_fits = self.principal == "*" || self.principal == principal;
+        let action_fits = matches_wildcard(&self.action.to_ascii_lowercase(), "lambda:invokefunction");
+        let source_fits = self.source_arn.as_deref().is_none_or(|pattern| matches_wildcard(pattern, source_arn));
+        let account_fits = self.source_account.as_deref().is_none_or(|account| account == source_account);
+        // What these ask for, a service does not bring.
+        let others_fit = self.event_source_token.is_none()
+            && self.principal_org_id.is_none()
+            && self.function_url_auth_type.is_none()
+            && self.invoked_via_function_url != Some(true);
+        principal_fits && action_fits && source_fits && account_fits && others_fit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement() -> Statement {
+        Statement {
+            sid: "s".to_owned(),
+            action: "lambda:InvokeFunction".to_owned(),
+            principal: "apigateway.amazonaws.com".to_owned(),
+            source_arn: Some("arn:aws:execute-api:us-east-1:000000000000:abc/*/GET/items".to_owned()),
+            ..Statement::default()
+        }
+    }
+
+    #[test]
+    fn arns_are_taken_apart() {
+        let plain = take_apart("arn:aws:lambda:us-east-1:000000000000:function:Items");
+        assert_eq!((plain.function.len(), plain.qualifier), (52, None));
+        let alias = take_apart("arn:aws:lambda:us-east-1:000000000000:function:Items:dev");
+        assert_eq!((alias.function, alias.qualifier), (plain.function, Some("dev")));
+        assert_eq!(take_apart("nonsense").function, "nonsense");
+    }
+
+    #[test]
+    fn a_statement_permits_what_it_says() {
+        let permits = |statement: Statement, arn: &str, account: &str| {
+            statement.permits(
+                "apigateway.amazonaws.com",
+                &format!("arn:aws:execute-api:us-east-1:000000000000:{arn}"),
+                account,
+            )
+        };
+        assert!(permits(statement(), "abc/dev/GET/items", "000000000000"));
+        assert!(!permits(statement(), "abc/dev/POST/items", "000000000000"));
+        assert!(!permits(statement(), "xyz/dev/GET/items", "000000000000"));
+        let any = Statement { source_arn: None, source_account: Some("1".to_owned()), ..statement() };
+        assert!(permits(any.clone(), "x", "1"));
+        assert!(!permits(any, "x", "2"));
+        assert!(!permits(
+            Statement { principal: "events.amazonaws.com".to_owned(), ..statement() },
+            "abc/dev/GET/items",
+            "1"
+        ));
+        assert!(permits(Statement { action: "lambda:*".to_owned(), ..statement() }, "abc/dev/GET/items", "1"));
+        assert!(!permits(
+            Statement { action: "lambda:GetFunction".to_owned(), ..statement() },
+            "abc/dev/GET/items",
+            "1"
+        ));
+    }
+}

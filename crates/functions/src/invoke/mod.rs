@@ -1,0 +1,158 @@
+//! One synchronous invocation: find the version, ask the policy, take a place under the limit, run, tell the outcome.
+
+mod outcome;
+mod payload;
+mod report;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use base::seams::{InvokeRefusal, Invoked, Outcome};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+pub(crate) use payload::check_size;
+
+use crate::engine::Message;
+use crate::pool::{Answer, InvokeHeader, Lease, NoAnswer, Place, Shard, StartFailure};
+use crate::version::{Admitted, Version};
+use report::Report;
+
+/// How often a call is given to another environment because the one it was given to had just died.
+const TRIES: usize = 3;
+
+/// A call that has been let through.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// What runs.
+    pub(crate) version: Arc<Version>,
+    /// What the function is told it was called as.
+    pub(crate) invoked_arn: Arc<str>,
+    /// The event.
+    pub(crate) payload: Bytes,
+    /// `X-Amzn-Trace-Id`.
+    pub(crate) trace_id: Option<String>,
+    /// JSON.
+    pub(crate) client_context: Option<String>,
+    /// Whether the log's tail is wanted.
+    pub(crate) tail_log: bool,
+}
+
+/// A call on its way to another thread.
+pub(crate) struct Work {
+    /// The call.
+    pub(crate) call: Call,
+    /// Its place under the limit.
+    pub(crate) admitted: Admitted,
+    /// Where the answer goes.
+    pub(crate) answer: oneshot::Sender<Result<Invoked, InvokeRefusal>>,
+}
+
+/// Runs a call that came from another thread, here and nowhere else.
+pub(crate) async fn run_for_another(shard: &Rc<Shard>, work: Work) {
+    let Work { call, admitted, answer } = work;
+    let result = run_here(shard, &call, admitted).await;
+    // The caller may be gone; the function has run all the same, as on AWS.
+    let _ = answer.send(result);
+}
+
+/// Runs a call on this thread, or on another where an environment waits while none does here.
+pub(crate) async fn run(shard: &Rc<Shard>, call: Call, admitted: Admitted) -> Result<Invoked, InvokeRefusal> {
+    match shard.acquire(&call.version, false).await {
+        Ok(Place::Here(environment)) => run_in(shard, &call, Lease::new(shard, environment, admitted), TRIES).await,
+        Ok(Place::Thread(thread)) => {
+            let (answer, answered) = oneshot::channel();
+            match shard.engine.send(thread, Message::Invoke(Box::new(Work { call, admitted, answer }))) {
+                Ok(()) => answered.await.unwrap_or_else(|_| Err(shutting_down())),
+                Err(Message::Invoke(work)) => run_here(shard, &work.call, work.admitted).await,
+                Err(_) => Err(shutting_down()),
+            }
+        }
+        Err(failure) => start_failed(shard, &call, failure),
+    }
+}
+
+async fn run_here(shard: &Rc<Shard>, call: &Call, admitted: Admitted) -> Result<Invoked, InvokeRefusal> {
+    match shard.acquire(&call.version, true).await {
+        Ok(Place::Here(environment)) => run_in(shard, call, Lease::new(shard, environment, admitted), TRIES).await,
+        Ok(Place::Thread(_)) => Err(shutting_down()),
+        Err(failure) => start_failed(shard, call, failure),
+    }
+}
+
+/// Runs a call in the environment of a lease; in another if that one had died while it waited.
+async fn run_in(shard: &Rc<Shard>, call: &Call, mut lease: Lease, mut tries: usize) -> Result<Invoked, InvokeRefusal> {
+    loop {
+        match run_once(shard, call, &mut lease).await {
+            Err(Retry) if tries > 1 => tries -= 1,
+            Err(Retry) => {
+                return Err(InvokeRefusal::Unavailable { reason: "environments die before they are asked".to_owned() });
+            }
+            Ok(result) => return result,
+        }
+        let admitted = lease.discard();
+        lease = match shard.acquire(&call.version, true).await {
+            Ok(Place::Here(environment)) => Lease::new(shard, environment, admitted),
+            Ok(Place::Thread(_)) => return Err(shutting_down()),
+            Err(failure) => return start_failed(shard, call, failure),
+        };
+    }
+}
+
+/// The environment was gone before it had the event.
+struct Retry;
+
+async fn run_once(shard: &Rc<Shard>, call: &Call, lease: &mut Lease) -> Result<Result<Invoked, InvokeRefusal>, Retry> {
+    let settings = &call.version.settings;
+    let request_id = shard.request_id();
+    let id = request_id.as_bytes().first_chunk().expect("a UUID's text has 36 bytes");
+    let began = Instant::now();
+    let timeout = u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX);
+    let header = InvokeHeader {
+        deadline: shard.engine.clock.now().0.saturating_add(timeout),
+        request_id: id,
+        function_arn: &call.invoked_arn,
+        trace_id: call.trace_id.as_deref().unwrap_or_default(),
+        client_context: call.client_context.as_deref().unwrap_or_default(),
+    };
+    let event: &[u8] = if call.payload.is_empty() { b"{}" } else { &call.payload };
+    let report = call.tail_log.then(|| Report::begin(lease.environment(), &request_id));
+    let answer = lease.exchange(&header, event, began + settings.timeout).await;
+    let init = lease.environment().init.take();
+    let outcome = match answer {
+        Ok(Answer::Response(_, payload)) => Outcome::Returned(payload),
+        Ok(Answer::Error(_, payload) | Answer::LastError(_, payload)) => Outcome::Failed(payload),
+        Ok(Answer::BadEvent(_)) => {
+            return Ok(Err(InvokeRefusal::BadPayload { message: payload::not_json(event), too_large: false }));
+        }
+        Ok(Answer::Ready | Answer::InitFailed(_)) => Outcome::Failed(outcome::exited(&request_id, None)),
+        Err(NoAnswer::NeverAsked) => return Err(Retry),
+        Err(NoAnswer::TimedOut) => Outcome::Failed(outcome::timed_out(&request_id, settings.timeout)),
+        Err(NoAnswer::Exited(status)) => Outcome::Failed(outcome::exited(&request_id, status)),
+    };
+    let log_tail = report.map(|report| report.end(lease.environment(), began.elapsed(), init, &outcome));
+    Ok(Ok(Invoked { request_id, executed_version: Arc::clone(&settings.number), outcome, log_tail }))
+}
+
+/// A function that cannot start has failed; only what is our own fault is a refusal.
+fn start_failed(shard: &Shard, call: &Call, failure: StartFailure) -> Result<Invoked, InvokeRefusal> {
+    let request_id = shard.request_id();
+    let settings = &call.version.settings;
+    let payload = match failure {
+        StartFailure::Init(payload) => payload,
+        StartFailure::Exited(status) => outcome::exited(&request_id, status),
+        StartFailure::TimedOut => outcome::timed_out(&request_id, settings.timeout),
+        StartFailure::Unavailable(reason) => return Err(InvokeRefusal::Unavailable { reason }),
+    };
+    Ok(Invoked {
+        request_id,
+        executed_version: Arc::clone(&settings.number),
+        outcome: Outcome::Failed(payload),
+        log_tail: call.tail_log.then(Bytes::new),
+    })
+}
+
+fn shutting_down() -> InvokeRefusal {
+    InvokeRefusal::Unavailable { reason: "Frontgate is shutting down".to_owned() }
+}

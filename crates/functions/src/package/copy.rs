@@ -1,0 +1,88 @@
+//! Working copies: the folders that one environment has for itself.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// The folders of one environment: `task` (the code, not writable, as AWS's `/var/task`) and `tmp` (empty, its own).
+#[derive(Debug)]
+pub(crate) struct WorkingCopy {
+    root: PathBuf,
+}
+
+impl WorkingCopy {
+    /// Makes `root` and copies the unpacked package at `code` into it.
+    ///
+    /// # Errors
+    /// The file system's; nothing is left behind then.
+    pub(crate) fn make(root: PathBuf, code: &Path) -> io::Result<WorkingCopy> {
+        let copy = WorkingCopy { root };
+        let made = DirBuilder::new()
+            .mode(0o700)
+            .create(&copy.root)
+            .and_then(|()| fs::create_dir(copy.temporary()))
+            .and_then(|()| copy_tree(code, &copy.task()));
+        match made {
+            Ok(()) => Ok(copy),
+            Err(error) => {
+                copy.remove();
+                Err(error)
+            }
+        }
+    }
+
+    /// The code.
+    pub(crate) fn task(&self) -> PathBuf {
+        self.root.join("task")
+    }
+
+    /// What `TMPDIR` names.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// Removes the folders. Blocks as long as there are files.
+    pub(crate) fn remove(&self) {
+        if let Err(error) = remove_tree(&self.root) {
+            tracing::warn!(path = %self.root.display(), %error, "cannot remove an environment's folder");
+        }
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_tree(&source, &target)?;
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(&source)?, &target)?;
+        } else {
+            fs::copy(&source, &target)?;
+            let executable = entry.metadata()?.permissions().mode() & 0o111 != 0;
+            fs::set_permissions(&target, Permissions::from_mode(if executable { 0o555 } else { 0o444 }))?;
+        }
+    }
+    fs::set_permissions(to, Permissions::from_mode(0o555))
+}
+
+/// Removes a folder and all in it, also where folders are not writable. Links are removed, not followed. A folder that is
+/// not there is fine.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !metadata.is_dir() {
+        return fs::remove_file(path);
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(path)? {
+        remove_tree(&entry?.path())?;
+    }
+    fs::remove_dir(path)
+}

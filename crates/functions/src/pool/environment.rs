@@ -1,0 +1,262 @@
+//! One environment: a sandboxed process with a handler loaded, which serves one invocation at a time.
+//!
+//! It belongs to one data thread, whose reactor its socket is registered with. Whoever holds the `Environment` has it for
+//! itself; the pool holds those that wait. A local task (`watch`) learns of the process's end, kills what it leaves
+//! behind and collects it.
+
+use std::cell::{Cell, RefCell};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::process::Pid;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::frame::{self, Answer, Progress, REQUEST_ID};
+use super::output::Output;
+use crate::sandbox::{kill_group, watch_end};
+use crate::version::Version;
+
+/// How long a process whose socket is closed may take to be gone.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The read buffer that an environment keeps between calls; a larger one is given back.
+const BUFFER_BYTES: usize = 16_384;
+
+/// How many frames with another request id are passed over before the process is given up.
+const STALE_FRAMES: usize = 16;
+
+/// A process, and what is needed to speak with it.
+pub(crate) struct Environment {
+    /// What it runs.
+    pub(crate) version: Arc<Version>,
+    /// Its end, and the way to it.
+    pub(crate) life: Rc<Life>,
+    /// What it prints.
+    pub(crate) output: Rc<Output>,
+    /// How long it took to start and load the handler; told to the first caller.
+    pub(crate) init: Option<Duration>,
+    /// Since when it waits.
+    pub(crate) idle_since: Instant,
+    /// The frame being sent, without its event; kept for its memory.
+    pub(crate) header: Vec<u8>,
+    socket: UnixStream,
+    buffer: Vec<u8>,
+    /// It has sent what nobody asked for.
+    tainted: bool,
+}
+
+/// The process itself, shared between who holds the environment and the task that watches it.
+pub(crate) struct Life {
+    /// Its number; valid until `exited` is set.
+    pid: Pid,
+    status: Cell<Option<ExitStatus>>,
+    ended: Notify,
+    on_exit: RefCell<Option<Box<dyn FnOnce()>>>,
+}
+
+/// Why no answer came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The time was up; the process has been killed.
+    TimedOut,
+    /// The process is gone; how it ended, where that says something.
+    Exited(Option<ExitStatus>),
+    /// The process was gone before it was told anything: another may be asked.
+    NeverAsked,
+}
+
+impl Environment {
+    /// Takes over a process that has been started. Must run on the thread that will own it.
+    pub(crate) fn adopt(
+        child: Child,
+        socket: std::os::unix::net::UnixStream,
+        version: Arc<Version>,
+        output: Rc<Output>,
+    ) -> std::io::Result<Environment> {
+        let life = Life::watch(child)?;
+        Ok(Environment {
+            version,
+            life,
+            output,
+            init: None,
+            idle_since: Instant::now(),
+            header: Vec::new(),
+            socket: UnixStream::from_std(socket)?,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            tainted: false,
+        })
+    }
+
+    /// Waits for the first frame: the handler is loaded, or could not be.
+    pub(crate) async fn started(&mut self, until: Instant) -> Result<Answer, NoAnswer> {
+        self.answer(until, |answer| matches!(answer, Answer::Ready | Answer::InitFailed(_))).await
+    }
+
+    /// Sends `header` (see `frame::InvokeHeader::write`) and `event`.
+    pub(crate) async fn send(&mut self, event: &[u8], until: Instant) -> Result<(), NoAnswer> {
+        let mut written = 0;
+        let total = self.header.len() + event.len();
+        while written < total {
+            let parts = frame::remaining(&self.header, event, written);
+            let sent = tokio::select! {
+                biased;
+                sent = self.socket.write_vectored(&parts) => sent,
+                () = self.life.ended() => Ok(0),
+                () = tokio::time::sleep_until(until) => return Err(self.time_out()),
+            };
+            match sent {
+                Ok(count) if count > 0 => written += count,
+                // A process that has not got the whole event has not begun with it.
+                Ok(_) | Err(_) => return Err(NoAnswer::NeverAsked),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the answer to the request id `wanted`.
+    pub(crate) async fn receive(&mut self, wanted: &[u8; REQUEST_ID], until: Instant) -> Result<Answer, NoAnswer> {
+        self.answer(until, |answer| match answer {
+            Answer::Response(id, _) | Answer::Error(id, _) | Answer::LastError(id, _) | Answer::BadEvent(id) => {
+                id == wanted
+            }
+            Answer::Ready | Answer::InitFailed(_) => false,
+        })
+        .await
+    }
+
+    /// Whether it may serve another invocation.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.tainted && self.life.is_running() && !self.version.is_retired()
+    }
+
+    /// Reads frames until one is `wanted`.
+    async fn answer(&mut self, until: Instant, wanted: impl Fn(&Answer) -> bool) -> Result<Answer, NoAnswer> {
+        // Made once: a timer costs more than a read.
+        let sleep = tokio::time::sleep_until(until);
+        tokio::pin!(sleep);
+        for _ in 0..STALE_FRAMES {
+            let total = loop {
+                match frame::progress(&self.buffer) {
+                    Progress::Whole(total) => break total,
+                    Progress::Wants(more) => self.buffer.reserve(more),
+                    Progress::Breach => return Err(self.give_up().await),
+                }
+                let count = tokio::select! {
+                    biased;
+                    count = self.socket.read_buf(&mut self.buffer) => count.unwrap_or(0),
+                    () = self.life.ended() => self.read_last(),
+                    () = &mut sleep => return Err(self.time_out()),
+                };
+                if count == 0 {
+                    return Err(self.give_up().await);
+                }
+            };
+            match self.take_frame(total) {
+                Some(answer) if wanted(&answer) => {
+                    self.tainted |= !self.buffer.is_empty();
+                    return Ok(answer);
+                }
+                Some(_) => self.tainted = true,
+                None => return Err(self.give_up().await),
+            }
+        }
+        Err(self.give_up().await)
+    }
+
+    fn take_frame(&mut self, total: usize) -> Option<Answer> {
+        if self.buffer.len() == total && self.buffer.capacity() > 4 * BUFFER_BYTES {
+            // Large: hand the buffer itself on rather than a copy.
+            let whole = Bytes::from(std::mem::replace(&mut self.buffer, Vec::with_capacity(BUFFER_BYTES)));
+            return frame::read(&whole, |from| whole.slice(from..));
+        }
+        let answer = frame::read(&self.buffer[..total], |from| Bytes::copy_from_slice(&self.buffer[from..total]));
+        self.buffer.drain(..total);
+        answer
+    }
+
+    /// What the process wrote before it ended; its children may hold the socket open, so that no end of file comes.
+    fn read_last(&mut self) -> usize {
+        let before = self.buffer.len();
+        while let Ok(1..) = self.socket.try_read_buf(&mut self.buffer) {}
+        self.buffer.len() - before
+    }
+
+    fn time_out(&mut self) -> NoAnswer {
+        self.tainted = true;
+        self.life.kill();
+        NoAnswer::TimedOut
+    }
+
+    /// The socket is closed or useless: waits for the process's end, which is made certain.
+    async fn give_up(&mut self) -> NoAnswer {
+        self.tainted = true;
+        if tokio::time::timeout(GRACE, self.life.ended()).await.is_ok() {
+            return NoAnswer::Exited(self.life.status.get());
+        }
+        // Alive with its socket closed. It did not end, so there is no status to tell.
+        self.life.kill();
+        NoAnswer::Exited(None)
+    }
+}
+
+impl Life {
+    fn watch(child: Child) -> std::io::Result<Rc<Life>> {
+        let pid = Pid::from_child(&child);
+        let end = watch_end(pid)?;
+        let life = Rc::new(Life { pid, status: Cell::new(None), ended: Notify::new(), on_exit: RefCell::new(None) });
+        let watched = Rc::clone(&life);
+        tokio::task::spawn_local(async move { watched.collect(child, end).await });
+        Ok(life)
+    }
+
+    async fn collect(&self, mut child: Child, end: AsyncFd<std::os::fd::OwnedFd>) {
+        // An error can only mean that the reactor is going away, and then everything ends.
+        let _ = end.readable().await;
+        // Before it is waited for, so that the group's number still belongs to it.
+        kill_group(self.pid);
+        let status = child.wait().unwrap_or_else(|_| ExitStatus::from_raw(libc::SIGKILL));
+        self.status.set(Some(status));
+        self.ended.notify_waiters();
+        if let Some(on_exit) = self.on_exit.take() {
+            on_exit();
+        }
+    }
+
+    /// Calls `action` when the process has ended (not if it has already).
+    pub(crate) fn on_exit(&self, action: impl FnOnce() + 'static) {
+        *self.on_exit.borrow_mut() = Some(Box::new(action));
+    }
+
+    /// Returns when the process has ended.
+    pub(crate) async fn ended(&self) {
+        let notified = self.ended.notified();
+        if self.is_running() {
+            notified.await;
+        }
+    }
+
+    /// Whether the process has not ended, as far as we know.
+    pub(crate) fn is_running(&self) -> bool {
+        self.status.get().is_none()
+    }
+
+    /// Ends the process and its children.
+    pub(crate) fn kill(&self) {
+        if self.is_running() {
+            kill_group(self.pid);
+        }
+    }
+
+    /// The process's number.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+}

@@ -1,0 +1,106 @@
+//! A lease: an environment in the hands of one invocation. However the invocation ends, the environment goes where it
+//! belongs: back to the pool, to its end, or, when the caller has gone, to a task that waits for the answer.
+
+use std::rc::Rc;
+
+use tokio::time::Instant;
+
+use super::Shard;
+use super::environment::{Environment, NoAnswer};
+use super::frame::{Answer, InvokeHeader, REQUEST_ID};
+use crate::version::Admitted;
+
+/// See the module.
+pub(crate) struct Lease {
+    shard: Rc<Shard>,
+    held: Option<Held>,
+}
+
+struct Held {
+    environment: Environment,
+    admitted: Admitted,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing has been sent.
+    Fresh,
+    /// A part of the event may have been sent.
+    Sending,
+    /// The handler runs.
+    Running { request_id: [u8; REQUEST_ID], until: Instant },
+}
+
+/// An invocation whose caller has gone; as on AWS it runs to its end.
+pub(crate) struct Abandoned {
+    environment: Environment,
+    // Held for its place under the concurrency limit.
+    _admitted: Admitted,
+    request_id: [u8; REQUEST_ID],
+    until: Instant,
+}
+
+impl Lease {
+    /// Takes an environment in hand.
+    pub(crate) fn new(shard: &Rc<Shard>, environment: Environment, admitted: Admitted) -> Lease {
+        Lease { shard: Rc::clone(shard), held: Some(Held { environment, admitted, stage: Stage::Fresh }) }
+    }
+
+    /// The environment.
+    pub(crate) fn environment(&mut self) -> &mut Environment {
+        &mut self.held().environment
+    }
+
+    /// Sends an event and waits for its answer.
+    pub(crate) async fn exchange(
+        &mut self,
+        header: &InvokeHeader<'_>,
+        event: &[u8],
+        until: Instant,
+    ) -> Result<Answer, NoAnswer> {
+        let held = self.held();
+        if !header.write(&mut held.environment.header, event) {
+            return Err(NoAnswer::Exited(None));
+        }
+        let request_id = *header.request_id;
+        held.stage = Stage::Sending;
+        held.environment.send(event, until).await?;
+        held.stage = Stage::Running { request_id, until };
+        let answer = held.environment.receive(&request_id, until).await;
+        held.stage = Stage::Fresh;
+        answer
+    }
+
+    /// Ends the lease and gives the place under the concurrency limit on, for another try.
+    pub(crate) fn discard(mut self) -> Admitted {
+        let held = self.held.take().expect("a lease holds its environment until it ends");
+        self.shard.end(held.environment);
+        held.admitted
+    }
+
+    fn held(&mut self) -> &mut Held {
+        self.held.as_mut().expect("a lease holds its environment until it ends")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(Held { environment, admitted, stage }) = self.held.take() else { return };
+        match stage {
+            Stage::Fresh => self.shard.release(environment),
+            Stage::Sending => self.shard.end(environment),
+            Stage::Running { request_id, until } => {
+                self.shard.abandon(Abandoned { environment, _admitted: admitted, request_id, until });
+            }
+        }
+    }
+}
+
+impl Abandoned {
+    /// Waits for the answer that nobody wants, and frees the environment.
+    pub(super) async fn finish(mut self, shard: Rc<Shard>) {
+        // Whatever the answer is, `release` sees whether the environment is still good.
+        let _ = self.environment.receive(&self.request_id, self.until).await;
+        shard.release(self.environment);
+    }
+}

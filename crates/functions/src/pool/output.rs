@@ -1,0 +1,190 @@
+//! What functions print: read line by line, handed to the log, and the last 4 KB kept for a caller who asked.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::unix::pipe::Receiver;
+
+use crate::version::Version;
+
+/// How much of the log an Invoke call with `LogType=Tail` is answered with.
+const TAIL_BYTES: usize = 4096;
+
+/// A line longer than this is handed on in pieces, as CloudWatch's largest event.
+const LINE_BYTES: usize = 262_144;
+
+/// How much is read before others on the thread get their turn.
+const TURN_BYTES: usize = 262_144;
+
+/// Where functions' log lines go. Called on data threads: it must not block. CloudWatch joins here.
+pub trait LogSink: Send + Sync {
+    /// Takes one line, without its end.
+    fn line(&self, line: &LogLine<'_>);
+}
+
+/// One line that a function printed, or that the platform wrote about it.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLine<'a> {
+    /// `FunctionName`.
+    pub function: &'a str,
+    /// `/aws/lambda/{name}`.
+    pub log_group: &'a str,
+    /// The environment's stream.
+    pub log_stream: &'a str,
+    /// The text; what was not UTF-8 is replaced.
+    pub text: &'a str,
+}
+
+/// Hands functions' lines to our own log.
+#[derive(Debug)]
+pub(crate) struct TracingSink;
+
+impl LogSink for TracingSink {
+    fn line(&self, line: &LogLine<'_>) {
+        tracing::info!(target: "function", function = line.function, "{}", line.text);
+    }
+}
+
+/// The output of one environment.
+pub(crate) struct Output {
+    pipe: Receiver,
+    sink: Arc<dyn LogSink>,
+    version: Arc<Version>,
+    stream: String,
+    /// The beginning of a line whose end has not come yet.
+    partial: RefCell<Vec<u8>>,
+    tail: RefCell<Option<Vec<u8>>>,
+    closed: Cell<bool>,
+}
+
+impl Output {
+    /// Reads from `pipe`, which must be non-blocking. Call `follow` to keep it empty.
+    pub(crate) fn new(
+        pipe: OwnedFd,
+        sink: Arc<dyn LogSink>,
+        version: Arc<Version>,
+        stream: String,
+    ) -> std::io::Result<Rc<Output>> {
+        Ok(Rc::new(Output {
+            pipe: Receiver::from_owned_fd(pipe)?,
+            sink,
+            version,
+            stream,
+            partial: RefCell::default(),
+            tail: RefCell::default(),
+            closed: Cell::new(false),
+        }))
+    }
+
+    /// Reads until the process has closed its output. A process that prints without end is slowed to our pace: the pipe
+    /// fills.
+    pub(crate) async fn follow(self: Rc<Output>) {
+        while !self.closed.get() {
+            if self.pipe.readable().await.is_err() {
+                return;
+            }
+            let more = self.pipe.try_io(|| match self.read_some() {
+                // So that the reactor waits for more.
+                true => Err(std::io::ErrorKind::WouldBlock.into()),
+                false => Ok(()),
+            });
+            if more.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Reads what has been printed by now, so that the tail is complete.
+    pub(crate) fn drain(&self) {
+        // A function whose children print without end must not keep the answer back.
+        for _ in 0..4 {
+            if self.read_some() {
+                break;
+            }
+        }
+    }
+
+    /// Begins to keep the tail, with nothing in it.
+    pub(crate) fn begin_tail(&self) {
+        *self.tail.borrow_mut() = Some(Vec::new());
+    }
+
+    /// Ends the tail.
+    pub(crate) fn take_tail(&self) -> Option<Vec<u8>> {
+        self.tail.take()
+    }
+
+    /// Adds a line of the platform's own to the tail.
+    pub(crate) fn platform_line(&self, text: &str) {
+        self.remember(text.as_bytes());
+    }
+
+    /// Reads up to a turn's worth; true when nothing more is there for now.
+    fn read_some(&self) -> bool {
+        let mut buffer = [0; 16_384];
+        for _ in 0..TURN_BYTES / buffer.len() {
+            // Not through the reactor's notion of readiness, which may lag behind what is in the pipe.
+            match rustix::io::read(&self.pipe, &mut buffer[..]) {
+                Ok(0) => {
+                    self.end();
+                    return true;
+                }
+                Ok(count) => self.take(&buffer[..count]),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return true,
+                Err(_) => {
+                    self.end();
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn end(&self) {
+        if !self.closed.replace(true) {
+            let rest = self.partial.take();
+            if !rest.is_empty() {
+                self.line(&rest);
+            }
+        }
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        let mut partial = self.partial.take();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            partial.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                self.line(&partial[..partial.len() - 1]);
+                partial.clear();
+            } else if partial.len() >= LINE_BYTES {
+                self.line(&partial);
+                partial.clear();
+            }
+        }
+        *self.partial.borrow_mut() = partial;
+    }
+
+    fn line(&self, line: &[u8]) {
+        self.remember(line);
+        let settings = &self.version.settings;
+        self.sink.line(&LogLine {
+            function: &settings.name,
+            log_group: &settings.log_group,
+            log_stream: &self.stream,
+            text: &String::from_utf8_lossy(line),
+        });
+    }
+
+    fn remember(&self, line: &[u8]) {
+        if let Some(tail) = self.tail.borrow_mut().as_mut() {
+            let line = &line[line.len().saturating_sub(TAIL_BYTES)..];
+            tail.extend_from_slice(line);
+            tail.push(b'\n');
+            let excess = tail.len().saturating_sub(TAIL_BYTES);
+            tail.drain(..excess);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What Lambda keeps in the store.
+//!
+//! A function's row holds its `$LATEST`; published versions, aliases and policies have rows of their own below its name,
+//! so that `{name}/...` is all that belongs to it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use store::Record;
+use store::blobs::Digest;
+
+/// The qualifier of what has none.
+pub(crate) const LATEST: &str = "$LATEST";
+
+/// A function and its `$LATEST`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FunctionRecord {
+    /// `FunctionName`.
+    pub(crate) name: String,
+    /// `$LATEST`.
+    pub(crate) latest: Configuration,
+    /// The number that the next published version gets; numbers are never used again.
+    pub(crate) next_version: u64,
+    /// `Tags`.
+    #[serde(default)]
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl Record for FunctionRecord {
+    const KIND: &'static str = "function";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// A published version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct VersionRecord {
+    /// `FunctionName`.
+    pub(crate) function: String,
+    /// `1`, `2`, ...
+    pub(crate) number: u64,
+    /// As it was when it was published.
+    pub(crate) configuration: Configuration,
+}
+
+impl Record for VersionRecord {
+    const KIND: &'static str = "function_version";
+    const SCHEMA_VERSION: u32 = 1;
+
+    /// With leading zeros, so that rows are in the order of their numbers.
+    fn key(&self) -> String {
+        version_key(&self.function, self.number)
+    }
+}
+
+/// The key of a published version.
+pub(crate) fn version_key(function: &str, number: u64) -> String {
+    format!("{function}/{number:020}")
+}
+
+/// An alias.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AliasRecord {
+    /// `FunctionName`.
+    pub(crate) function: String,
+    /// `Name`.
+    pub(crate) name: String,
+    /// `FunctionVersion`.
+    pub(crate) version: String,
+    /// `Description`.
+    pub(crate) description: String,
+    /// `RoutingConfig`: another version and the part of the calls that it gets, 0 to 1.
+    #[serde(default)]
+    pub(crate) additional: Option<(String, f64)>,
+    /// `RevisionId`.
+    pub(crate) revision_id: String,
+}
+
+impl Record for AliasRecord {
+    const KIND: &'static str = "function_alias";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.function, self.name)
+    }
+}
+
+/// The resource policy of a function, or of one version or alias of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PolicyRecord {
+    /// `FunctionName`.
+    pub(crate) function: String,
+    /// The version or alias; [`LATEST`] for the function itself.
+    pub(crate) qualifier: String,
+    /// In the order in which they were added.
+    pub(crate) statements: Vec<Statement>,
+    /// `RevisionId`.
+    pub(crate) revision_id: String,
+}
+
+impl Record for PolicyRecord {
+    const KIND: &'static str = "function_policy";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.function, self.qualifier)
+    }
+}
+
+/// One permission, as AddPermission was given it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Statement {
+    /// `StatementId`.
+    pub(crate) sid: String,
+    /// `lambda:InvokeFunction`, `lambda:*`, ...
+    pub(crate) action: String,
+    /// A service, an account, an ARN, or `*`.
+    pub(crate) principal: String,
+    /// `SourceArn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source_arn: Option<String>,
+    /// `SourceAccount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source_account: Option<String>,
+    /// `EventSourceToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_token: Option<String>,
+    /// `PrincipalOrgID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) principal_org_id: Option<String>,
+    /// `FunctionUrlAuthType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url_auth_type: Option<String>,
+    /// `InvokedViaFunctionUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) invoked_via_function_url: Option<bool>,
+}
+
+/// Code and configuration of one version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Configuration {
+    /// `Runtime`, as it was given.
+    pub(crate) runtime: String,
+    /// `Handler`.
+    pub(crate) handler: String,
+    /// `Role`.
+    pub(crate) role: String,
+    /// `Description`.
+    pub(crate) description: String,
+    /// `Timeout`, seconds.
+    pub(crate) timeout: u32,
+    /// `MemorySize`, MB.
+    pub(crate) memory_size: u32,
+    /// `Environment.Variables`; absent where none were ever set, which AWS shows.
+    #[serde(default)]
+    pub(crate) variables: Option<BTreeMap<String, String>>,
+    /// `Architectures`.
+    pub(crate) architecture: String,
+    /// `LoggingConfig.LogGroup`, where it is not the usual one.
+    #[serde(default)]
+    pub(crate) log_group: Option<String>,
+    /// The package; its SHA-256 is `CodeSha256`.
+    pub(crate) code: Digest,
+    /// `CodeSize`, bytes.
+    pub(crate) code_size: u64,
+    /// `LastModified`, milliseconds since 1970.
+    pub(crate) last_modified: u64,
+    /// `RevisionId`.
+    pub(crate) revision_id: String,
+    /// It has been updated at least once since it was published or made.
+    #[serde(default)]
+    pub(crate) updated: bool,
+}

@@ -1,0 +1,381 @@
+// Runs a Node function for Frontgate: loads the handler, then answers one framed event after another on a socket.
+//
+// The frames are described in PROTOCOL.md beside this file. Standard library alone. Between two events the process
+// blocks in a plain read: that is the cheapest way to wait, freezes timers as AWS's freezing does, and leaves the event
+// loop without a handle of ours, so that "the loop is empty" means what it means to the function.
+'use strict';
+
+const fs = require('fs');
+const path = require('path');
+const util = require('util');
+
+const SOCKET = 3;
+const INVOKE = 1;
+const [READY, INIT_ERROR, RESPONSE, ERROR, BAD_EVENT, LAST_ERROR] = [1, 2, 3, 4, 5, 6];
+const LARGEST_RESPONSE = 6291556;
+// length, kind, deadline in ms (8), request id (36), lengths of: function ARN (2), trace id (2), client context (4)
+const HEADER = 57;
+const REPLY = 41;
+
+const env = process.env;
+const functionName = env.AWS_LAMBDA_FUNCTION_NAME;
+const functionVersion = env.AWS_LAMBDA_FUNCTION_VERSION;
+const memoryLimitInMB = env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
+const logGroupName = env.AWS_LAMBDA_LOG_GROUP_NAME;
+const logStreamName = env.AWS_LAMBDA_LOG_STREAM_NAME;
+
+let input = Buffer.allocUnsafeSlow(65536);
+let output = Buffer.allocUnsafeSlow(65536);
+let requestId;        // of the event at hand, for log lines
+let current = null;   // the event at hand: { id, settled, waiting }
+
+// ------------------------------------------------------------------------------------------------ the socket
+
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+function writeAll(descriptor, buffer, length) {
+  for (let at = 0; at < length;) {
+    try {
+      at += fs.writeSync(descriptor, buffer, at, length - at);
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
+}
+
+function readFrame() {
+  let have = 0;
+  let need = 4;
+  while (have < need) {
+    let count;
+    try {
+      count = fs.readSync(SOCKET, input, have, input.length - have, null);
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+      Atomics.wait(pause, 0, 0, 1);
+      continue;
+    }
+    if (count === 0) process.reallyExit(0);
+    have += count;
+    if (have >= 4) {
+      need = 4 + input.readUInt32LE(0);
+      if (need > input.length) {
+        const larger = Buffer.allocUnsafeSlow(need);
+        input.copy(larger, 0, 0, have);
+        input = larger;
+      }
+    }
+  }
+  return need;
+}
+
+function send(kind, id, text) {
+  const head = id === undefined ? 5 : REPLY;
+  if (head + text.length * 3 > output.length) output = Buffer.allocUnsafeSlow(head + Buffer.byteLength(text));
+  let size = text.length === 0 ? 0 : output.utf8Write(text, head);
+  if (size > LARGEST_RESPONSE) {
+    kind = ERROR;
+    size = output.utf8Write(JSON.stringify({
+      errorMessage: `Response payload size exceeded maximum allowed payload size (${LARGEST_RESPONSE} bytes).`,
+      errorType: 'Function.ResponseSizeTooLarge',
+    }), head);
+  }
+  output.writeUInt32LE(head - 4 + size, 0);
+  output[4] = kind;
+  if (id !== undefined) output.latin1Write(id, 5);
+  writeAll(SOCKET, output, head + size);
+  if (output.length > 1 << 20) output = Buffer.allocUnsafeSlow(65536);
+}
+
+// ------------------------------------------------------------------------------------------------ errors
+
+class RuntimeError extends Error {
+  constructor(type, message) {
+    super(message);
+    this.name = type;
+  }
+}
+
+function isError(value) {
+  return util.types.isNativeError(value)
+    || (value && value.name !== undefined && value.message !== undefined && value.stack !== undefined);
+}
+
+function describe(error) {
+  try {
+    if (!isError(error)) return { errorType: typeof error, errorMessage: String(error), trace: [] };
+    return { errorType: error.name, errorMessage: error.message, trace: String(error.stack).split('\n') };
+  } catch {
+    return {
+      errorType: 'handled',
+      errorMessage: 'callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack',
+      trace: [],
+    };
+  }
+}
+
+function logError(label, error, described) {
+  let text;
+  try {
+    text = JSON.stringify({ ...described, stack: described.trace, trace: undefined });
+  } catch {
+    text = String(described.errorMessage);
+  }
+  writeLine('ERROR', `${label} \t${text}`);
+}
+
+// ------------------------------------------------------------------------------------------------ logging
+
+function writeLine(level, message) {
+  const line = `${new Date().toISOString()}\t${requestId}\t${level}\t${message}`.replace(/\n/g, '\r') + '\n';
+  const bytes = Buffer.from(line);
+  try {
+    writeAll(1, bytes, bytes.length);
+  } catch {
+    // The function has closed its output; nowhere is left to tell it.
+  }
+}
+
+for (const [name, level] of [['log', 'INFO'], ['debug', 'DEBUG'], ['info', 'INFO'], ['warn', 'WARN'], ['error', 'ERROR']]) {
+  console[name] = (...values) => writeLine(level, util.format(...values));
+}
+console.trace = (...values) => {
+  const here = new Error(util.format(...values));
+  here.name = 'Trace';
+  Error.captureStackTrace(here, console.trace);
+  writeLine('TRACE', here.stack);
+};
+
+// ------------------------------------------------------------------------------------------------ one event
+
+function settle(event, kind, value) {
+  if (event.settled) return;
+  event.settled = true;
+  let text;
+  if (kind === RESPONSE) {
+    try {
+      text = JSON.stringify(value === undefined ? null : value);
+      // What JSON leaves out as a whole (a function, a symbol) is nothing, as AWS has it.
+      if (text === undefined) text = 'null';
+    } catch (error) {
+      kind = ERROR;
+      value = new RuntimeError('Runtime.MarshalError', `Unable to stringify response body: ${error.message}`);
+    }
+  }
+  if (kind === ERROR) {
+    const described = describe(value);
+    logError('Invoke Error', value, described);
+    text = JSON.stringify(described);
+  }
+  current = null;
+  send(kind, event.id, text);
+  // One turn of the event loop between two events lets what the function left behind go on.
+  setImmediate(next);
+}
+
+function finish(event, context, kind, value) {
+  if (event.settled || event.waiting) return;
+  if (context.callbackWaitsForEmptyEventLoop) {
+    event.waiting = [kind, value];
+  } else {
+    settle(event, kind, value);
+  }
+}
+
+function makeContext(event, deadline, invokedFunctionArn, clientContext) {
+  const context = {
+    callbackWaitsForEmptyEventLoop: true,
+    functionVersion,
+    functionName,
+    memoryLimitInMB,
+    logGroupName,
+    logStreamName,
+    clientContext,
+    identity: undefined,
+    invokedFunctionArn,
+    awsRequestId: event.id,
+    getRemainingTimeInMillis: () => Math.max(deadline - Date.now(), 0),
+    succeed: (value) => finish(event, context, RESPONSE, value),
+    fail: (error) => finish(event, context, ERROR, error),
+    done: (error, value) => (error === undefined || error === null
+      ? finish(event, context, RESPONSE, value)
+      : finish(event, context, ERROR, error)),
+  };
+  return context;
+}
+
+let handler;
+
+function next() {
+  if (current !== null) return;
+  const length = readFrame();
+  if (input[4] !== INVOKE) process.reallyExit(70);
+  const deadline = input.readUInt32LE(5) + input.readUInt32LE(9) * 4294967296;
+  const id = input.latin1Slice(13, 49);
+  const arnAt = HEADER;
+  const traceAt = arnAt + input.readUInt16LE(49);
+  const contextAt = traceAt + input.readUInt16LE(51);
+  const eventAt = contextAt + input.readUInt32LE(53);
+  const event = { id, settled: false, waiting: null };
+  current = event;
+  requestId = id;
+  const trace = traceAt === contextAt ? undefined : input.latin1Slice(traceAt, contextAt);
+  if (trace !== undefined) env._X_AMZN_TRACE_ID = trace;
+  else if (hadTrace) delete env._X_AMZN_TRACE_ID;
+  hadTrace = trace !== undefined;
+  let data;
+  try {
+    data = JSON.parse(decode(eventAt, length));
+  } catch {
+    current = null;
+    send(BAD_EVENT, id, '');
+    setImmediate(next);
+    return;
+  }
+  let context;
+  try {
+    const clientContext = contextAt === eventAt ? undefined : JSON.parse(decode(contextAt, eventAt));
+    context = makeContext(event, deadline, input.utf8Slice(arnAt, traceAt), clientContext);
+    if (input.length > 1 << 20) input = Buffer.allocUnsafeSlow(65536);
+    const callback = (error, value) => context.done(error, value);
+    const result = handler(data, context, callback);
+    if (result !== null && result !== undefined && typeof result.then === 'function') {
+      result.then((value) => settle(event, RESPONSE, value), (error) => settle(event, ERROR, error));
+    }
+  } catch (error) {
+    settle(event, ERROR, error);
+  }
+}
+
+let hadTrace = env._X_AMZN_TRACE_ID !== undefined;
+const strict = new util.TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function decode(from, to) {
+  const text = input.utf8Slice(from, to);
+  // The quick decoder writes U+FFFD for what is not UTF-8; only then is it worth asking whether it was in the text.
+  return text.includes('\ufffd') ? strict.decode(input.subarray(from, to)) : text;
+}
+
+// ------------------------------------------------------------------------------------------------ the function
+
+function exists(file) {
+  try {
+    return fs.statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function isModule(file) {
+  if (file.endsWith('.mjs')) return true;
+  if (file.endsWith('.cjs')) return false;
+  for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
+    const manifest = path.join(folder, 'package.json');
+    if (exists(manifest)) {
+      try {
+        return JSON.parse(fs.readFileSync(manifest, 'utf8')).type === 'module';
+      } catch {
+        return false;
+      }
+    }
+    if (folder === path.dirname(folder) || folder === env.LAMBDA_TASK_ROOT) return false;
+  }
+}
+
+async function loadModule(root, name) {
+  const base = path.resolve(root, name);
+  const file = [base, `${base}.js`, `${base}.mjs`, `${base}.cjs`].find(exists);
+  if (file !== undefined && isModule(file)) return import(require('url').pathToFileURL(file).href);
+  if (file !== undefined) return require(file);
+  // A folder with an index, or a package of node_modules.
+  const found = require.resolve(name, { paths: [root, path.dirname(base)] });
+  return isModule(found) ? import(require('url').pathToFileURL(found).href) : require(found);
+}
+
+async function load(text) {
+  if (text.includes('..')) {
+    const reason = 'is not a valid handler name. Use absolute paths when specifying root directories in handler names.';
+    throw new RuntimeError('Runtime.MalformedHandlerName', `'${text}' ${reason}`);
+  }
+  const folder = text.slice(0, text.length - path.basename(text).length);
+  const parts = /^([^.]*)\.(.*)$/.exec(path.basename(text));
+  if (parts === null) throw new RuntimeError('Runtime.MalformedHandlerName', 'Bad handler');
+  const [, file, names] = parts;
+  const root = path.resolve(env.LAMBDA_TASK_ROOT, folder);
+  let loaded;
+  try {
+    loaded = await loadModule(root, file);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw renamed(error, 'Runtime.UserCodeSyntaxError');
+    if (error !== null && error !== undefined && (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND')) {
+      if (error.code === 'MODULE_NOT_FOUND' && error.requireStack !== undefined && error.requireStack[0] === __filename) {
+        error.message = `Cannot find module '${file}'\nRequire stack:\n- ${__filename}`;
+      }
+      throw renamed(error, 'Runtime.ImportModuleError');
+    }
+    throw error;
+  }
+  let found = loaded;
+  for (const name of names.split('.')) found = found === null || found === undefined ? undefined : found[name];
+  if (found === undefined && loaded !== null && loaded !== undefined && loaded.default) {
+    found = loaded.default;
+    for (const name of names.split('.')) found = found === null || found === undefined ? undefined : found[name];
+  }
+  if (found === undefined || found === null) {
+    throw new RuntimeError('Runtime.HandlerNotFound', `${text} is undefined or not exported`);
+  }
+  if (typeof found !== 'function') throw new RuntimeError('Runtime.HandlerNotFound', `${text} is not a function`);
+  return found;
+}
+
+function renamed(error, type) {
+  const wrapped = new RuntimeError(type, `${error.name}: ${error.message}`);
+  const stack = String(error.stack);
+  const at = stack.indexOf('\n    at ');
+  wrapped.stack = `${type}: ${error.name}: ${error.message}${at < 0 ? '' : stack.slice(at)}`;
+  return wrapped;
+}
+
+// ------------------------------------------------------------------------------------------------ the process
+
+function last(label, error, described, status) {
+  logError(label, error, described);
+  const text = JSON.stringify(described);
+  if (handler === undefined) send(INIT_ERROR, undefined, text);
+  else if (current !== null) send(LAST_ERROR, current.id, text);
+  process.reallyExit(status);
+}
+
+process.on('uncaughtException', (error) => last('Uncaught Exception', error, describe(error), 129));
+process.on('unhandledRejection', (reason, promise) => {
+  const error = new RuntimeError('Runtime.UnhandledPromiseRejection', String(reason));
+  const described = { ...describe(error), reason: describe(reason), promise };
+  let safe = described;
+  try {
+    JSON.stringify(described);
+  } catch {
+    safe = describe(error);
+  }
+  last('Unhandled Promise Rejection', error, safe, 128);
+});
+// Nothing is left that could wake the function: what it has told a callback is its answer, and else it has none.
+process.on('beforeExit', () => {
+  if (current === null) return;
+  const [kind, value] = current.waiting === null ? [RESPONSE, null] : current.waiting;
+  settle(current, kind, value);
+});
+
+load(env._HANDLER).then(
+  (found) => {
+    handler = found;
+    send(READY, undefined, '');
+    setImmediate(next);
+  },
+  (error) => {
+    const described = describe(error);
+    logError('Uncaught Exception', error, described);
+    send(INIT_ERROR, undefined, JSON.stringify(described));
+    process.reallyExit(1);
+  },
+);

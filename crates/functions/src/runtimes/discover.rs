@@ -1,0 +1,130 @@
+//! Finds the host's Python and Node interpreters by asking the programs on `PATH` what they are.
+//!
+//! A name says little: `python3` may be a version manager's shim, a shell script that costs 50 ms at each start. Each
+//! candidate is therefore run once and asked for its version and for the program that it really is.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Interpreter, Runtime};
+
+/// Where to look beside `PATH`.
+const USUAL: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
+
+/// How long one candidate may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The interpreters of this host, the first found of each version, by family and version.
+pub(super) fn interpreters() -> Vec<Interpreter> {
+    let answers: Vec<Option<Interpreter>> = thread::scope(|scope| {
+        let asked: Vec<_> = candidates().into_iter().map(|candidate| scope.spawn(move || candidate.ask())).collect();
+        asked.into_iter().map(|thread| thread.join().unwrap_or_default()).collect()
+    });
+    let mut found = BTreeMap::new();
+    for interpreter in answers.into_iter().flatten() {
+        let order = (matches!(interpreter.runtime, Runtime::Node(_)), interpreter.runtime.version());
+        found.entry(order).or_insert(interpreter);
+    }
+    found.into_values().collect()
+}
+
+enum Candidate {
+    Python(PathBuf),
+    Node(PathBuf),
+}
+
+/// Programs with a fitting name, in the order of `PATH`.
+fn candidates() -> Vec<Candidate> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    folders.extend(USUAL.map(PathBuf::from));
+    let (mut seen, mut found) = (Vec::new(), Vec::new());
+    for folder in folders {
+        if !folder.is_absolute() || seen.contains(&folder) {
+            continue;
+        }
+        let mut names: Vec<String> = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
+            Err(_) => continue,
+        };
+        names.sort_unstable();
+        for name in names {
+            let file = folder.join(&name);
+            if let Some(version) = name.strip_prefix("python3") {
+                let minor = version.strip_prefix('.').unwrap_or("0");
+                if version.is_empty() || minor.bytes().all(|byte| byte.is_ascii_digit()) && minor != "0" {
+                    found.push(Candidate::Python(file));
+                }
+            } else if name == "node" || name == "nodejs" || is_numbered_node(&name) {
+                found.push(Candidate::Node(file));
+            }
+        }
+        seen.push(folder);
+    }
+    found
+}
+
+fn is_numbered_node(name: &str) -> bool {
+    let number = name.strip_prefix("node").map(|rest| rest.strip_prefix('-').unwrap_or(rest));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+impl Candidate {
+    fn ask(&self) -> Option<Interpreter> {
+        let answer = match self {
+            Candidate::Python(file) => {
+                let question = "import sys; print(*sys.version_info[:2], sys.executable, sep='\\n')";
+                run(file, &["-I", "-S", "-c", question])?
+            }
+            Candidate::Node(file) => {
+                let question =
+                    "console.log([...process.versions.node.split('.').slice(0, 2), process.execPath].join('\\n'))";
+                run(file, &["-e", question])?
+            }
+        };
+        let mut lines = answer.lines();
+        let (major, minor) = (lines.next()?.parse::<u32>().ok()?, lines.next()?.parse::<u32>().ok()?);
+        let program = Path::new(lines.next()?).canonicalize().ok()?;
+        match self {
+            // The links of a virtual environment must not be followed: Python finds its packages through them.
+            Candidate::Python(_) if major == 3 => {
+                let program = answer.lines().nth(2).map(PathBuf::from)?;
+                Some(Interpreter { runtime: Runtime::Python(minor), program })
+            }
+            Candidate::Node(_) => Some(Interpreter { runtime: Runtime::Node(major), program }),
+            Candidate::Python(_) => None,
+        }
+    }
+}
+
+/// Runs a program and returns what it prints, if it does so in time and ends well.
+fn run(program: &Path, arguments: &[&str]) -> Option<String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let end = Instant::now() + PATIENCE;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(2)),
+            _ => {
+                // It may have ended just now; either way it is waited for.
+                let _ = child.kill();
+                let _ = child.wait();
+                return None;
+            }
+        }
+    };
+    let mut text = String::new();
+    child.stdout.take()?.take(8192).read_to_string(&mut text).ok()?;
+    status.success().then_some(text)
+}

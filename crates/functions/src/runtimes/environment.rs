@@ -1,0 +1,112 @@
+//! The environment variables of a function's process, as AWS documents them.
+
+use std::path::Path;
+
+use base::ids;
+
+use super::Runtime;
+
+/// What the variables tell about a function.
+#[derive(Debug)]
+pub(crate) struct FunctionFacts<'a> {
+    /// `FunctionName`.
+    pub(crate) name: &'a str,
+    /// `$LATEST` or a number.
+    pub(crate) version: &'a str,
+    /// The identifier as it was given: `python3.13`, also where another interpreter stands in.
+    pub(crate) runtime: &'a str,
+    /// `file.function`.
+    pub(crate) handler: &'a str,
+    /// `MemorySize`.
+    pub(crate) memory_mb: u32,
+    /// The owner.
+    pub(crate) account: &'a str,
+    /// Where it is.
+    pub(crate) region: &'a str,
+    /// `/aws/lambda/{name}` unless configured otherwise.
+    pub(crate) log_group: &'a str,
+    /// The environment's own stream in it.
+    pub(crate) log_stream: &'a str,
+    /// Where the SDKs inside reach us.
+    pub(crate) endpoint_url: &'a str,
+    /// The function's own variables, which win where AWS lets them.
+    pub(crate) own: &'a [(String, String)],
+}
+
+/// All variables of the process.
+///
+/// Against AWS: `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` are real paths, `TMPDIR` names the environment's own
+/// temporary folder, `AWS_ENDPOINT_URL` leads SDKs to Frontgate, and the Runtime API's and X-Ray daemon's addresses are
+/// absent because nothing listens there.
+pub(crate) fn variables(
+    facts: &FunctionFacts<'_>,
+    interpreter: Runtime,
+    task: &Path,
+    temporary: &Path,
+    runtime_directory: &Path,
+) -> Vec<(String, String)> {
+    let (task, runtime_directory) = (task.to_string_lossy(), runtime_directory.to_string_lossy());
+    let memory = facts.memory_mb.to_string();
+    let execution = format!("AWS_Lambda_{}", facts.runtime);
+    let libraries = format!("{task}:{task}/lib:/opt/lib");
+    let mut variables: Vec<(String, String)> = [
+        ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"),
+        ("LANG", "en_US.UTF-8"),
+        ("TZ", ":UTC"),
+        ("LD_LIBRARY_PATH", &libraries),
+        ("TMPDIR", &temporary.to_string_lossy()),
+        ("PWD", &task),
+        ("SHLVL", "0"),
+        ("AWS_ENDPOINT_URL", facts.endpoint_url),
+        // Any credentials do as long as the admin port asks for none; their account is the function's.
+        ("AWS_ACCESS_KEY_ID", facts.account),
+        ("AWS_SECRET_ACCESS_KEY", "frontgate"),
+        ("AWS_SESSION_TOKEN", "frontgate"),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    match interpreter {
+        Runtime::Python(_) => {
+            variables.push(("PYTHONPATH".to_owned(), runtime_directory.to_string()));
+            variables.push(("LC_CTYPE".to_owned(), "C.UTF-8".to_owned()));
+        }
+        Runtime::Node(major) => {
+            let path = format!(
+                "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:{runtime_directory}/node_modules:{task}"
+            );
+            variables.push(("NODE_PATH".to_owned(), path));
+        }
+    }
+    variables.extend(facts.own.iter().cloned());
+    let reserved = [
+        ("AWS_LAMBDA_FUNCTION_NAME", facts.name),
+        ("AWS_LAMBDA_FUNCTION_VERSION", facts.version),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", facts.log_group),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", facts.log_stream),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_EXECUTION_ENV", &execution),
+        ("AWS_REGION", facts.region),
+        ("AWS_DEFAULT_REGION", facts.region),
+        ("_HANDLER", facts.handler),
+        ("LAMBDA_TASK_ROOT", &task),
+        ("LAMBDA_RUNTIME_DIR", &runtime_directory),
+    ];
+    variables.extend(reserved.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    // Of two with one name the later holds, as in a shell.
+    let mut unique: Vec<(String, String)> = Vec::with_capacity(variables.len());
+    for (name, value) in variables {
+        match unique.iter_mut().find(|(known, _)| *known == name) {
+            Some(entry) => entry.1 = value,
+            None => unique.push((name, value)),
+        }
+    }
+    unique
+}
+
+/// A log stream's name: `2026/01/01/[$LATEST]{32 hex}`.
+pub(crate) fn log_stream(date: &str, version: &str) -> String {
+    let random: String = ids::random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{date}/[{version}]{random}")
+}

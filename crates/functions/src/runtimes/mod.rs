@@ -1,0 +1,220 @@
+//! Runtimes: which interpreters this host has, and how a function's process is started with one.
+//!
+//! The bootstraps (`bootstrap.py`, `bootstrap.js`) are written into the data directory at start; `PROTOCOL.md` describes
+//! what they speak.
+
+mod discover;
+mod environment;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+pub(crate) use environment::{FunctionFacts, log_stream, variables};
+
+use crate::sandbox::Launch;
+
+/// What Lambda calls a runtime, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Runtime {
+    /// `python3.{minor}`.
+    Python(u32),
+    /// `nodejs{major}.x`.
+    Node(u32),
+}
+
+impl Runtime {
+    /// Takes an identifier such as `python3.11` apart; `None` for families that we do not run.
+    pub(crate) fn parse(identifier: &str) -> Option<Runtime> {
+        let number = |text: &str| text.parse().ok().filter(|_| !text.starts_with(['0', '+']));
+        if let Some(minor) = identifier.strip_prefix("python3.") {
+            number(minor).map(Runtime::Python)
+        } else {
+            let major = identifier.strip_prefix("nodejs")?.strip_suffix(".x")?;
+            number(major).map(Runtime::Node)
+        }
+    }
+
+    fn same_family(self, other: Runtime) -> bool {
+        matches!((self, other), (Runtime::Python(_), Runtime::Python(_)) | (Runtime::Node(_), Runtime::Node(_)))
+    }
+
+    fn version(self) -> u32 {
+        match self {
+            Runtime::Python(version) | Runtime::Node(version) => version,
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Runtime::Python(minor) => write!(formatter, "python3.{minor}"),
+            Runtime::Node(major) => write!(formatter, "nodejs{major}.x"),
+        }
+    }
+}
+
+/// An interpreter of this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interpreter {
+    /// The runtime that it is exactly.
+    pub(crate) runtime: Runtime,
+    /// The program itself, no shim.
+    pub(crate) program: PathBuf,
+}
+
+/// The host's interpreters and our bootstraps.
+#[derive(Debug)]
+pub(crate) struct Runtimes {
+    directory: PathBuf,
+    substitution: bool,
+    found: OnceLock<Arc<[Interpreter]>>,
+}
+
+impl Runtimes {
+    /// Writes the bootstraps into `directory`. Interpreters are looked for when the first is needed: asking each for its
+    /// version takes up to 100 ms.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub(crate) fn new(directory: PathBuf, substitution: bool) -> io::Result<Runtimes> {
+        std::fs::create_dir_all(&directory)?;
+        std::fs::write(directory.join("frontgate_bootstrap.py"), include_str!("bootstrap.py"))?;
+        std::fs::write(directory.join("frontgate_bootstrap.js"), include_str!("bootstrap.js"))?;
+        Ok(Runtimes { directory, substitution, found: OnceLock::new() })
+    }
+
+    /// The interpreter for a runtime. Blocks at the first call.
+    ///
+    /// # Errors
+    /// A message for the user, naming what this host has.
+    pub(crate) fn find(&self, identifier: &str) -> Result<Interpreter, String> {
+        let Some(wanted) = Runtime::parse(identifier) else {
+            return Err(format!(
+                "Frontgate does not run the runtime {identifier} yet; it runs python3.* and nodejs*.x"
+            ));
+        };
+        let found = self.found.get_or_init(|| discover::interpreters().into());
+        if let Some(exact) = found.iter().find(|interpreter| interpreter.runtime == wanted) {
+            return Ok(exact.clone());
+        }
+        let nearest = found
+            .iter()
+            .filter(|interpreter| interpreter.runtime.same_family(wanted))
+            .min_by_key(|interpreter| interpreter.runtime.version().abs_diff(wanted.version()));
+        match nearest {
+            Some(nearest) if self.substitution => {
+                tracing::warn!("running {wanted} on {}, which this host has (--runtime-substitution)", nearest.runtime);
+                Ok(nearest.clone())
+            }
+            Some(nearest) => Err(format!(
+                "this host has {}; give --runtime-substitution to run {wanted} on {}",
+                list(found),
+                nearest.runtime
+            )),
+            None => Err(format!("this host has {}; install {wanted} and start again", list(found))),
+        }
+    }
+
+    /// The command that runs a handler with this interpreter.
+    pub(crate) fn launch(
+        &self,
+        interpreter: &Interpreter,
+        environment: Vec<(String, String)>,
+        directory: PathBuf,
+        memory_mb: u32,
+    ) -> Launch {
+        let arguments = match interpreter.runtime {
+            Runtime::Python(_) => {
+                // Imported rather than run, so that Python keeps its compiled form.
+                let start = "import sys; sys.path[0] = sys.argv[1]; import frontgate_bootstrap as b; b.main()";
+                vec!["-s".to_owned(), "-c".to_owned(), start.to_owned(), text(&self.directory)]
+            }
+            Runtime::Node(_) => {
+                // AWS gives the heap nine tenths of the function's memory.
+                let heap = format!("--max-old-space-size={}", u64::from(memory_mb) * 9 / 10);
+                vec![heap, text(&self.directory.join("frontgate_bootstrap.js"))]
+            }
+        };
+        Launch { program: interpreter.program.clone(), arguments, environment, directory, memory_mb }
+    }
+
+    /// What `LAMBDA_RUNTIME_DIR` names.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn list(found: &[Interpreter]) -> String {
+    let names: Vec<String> = found.iter().map(|interpreter| interpreter.runtime.to_string()).collect();
+    match names.as_slice() {
+        [] => "no Python 3 and no Node".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// What this host has, by identifier; asked once for all tests.
+#[cfg(test)]
+pub(crate) fn found_for_tests() -> Vec<String> {
+    static FOUND: OnceLock<Vec<String>> = OnceLock::new();
+    let look = || discover::interpreters().iter().map(|interpreter| interpreter.runtime.to_string()).collect();
+    FOUND.get_or_init(look).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtimes(substitution: bool, found: &[Runtime]) -> Runtimes {
+        let interpreter = |runtime: &Runtime| Interpreter { runtime: *runtime, program: PathBuf::from("/x") };
+        Runtimes {
+            directory: PathBuf::new(),
+            substitution,
+            found: OnceLock::from(found.iter().map(interpreter).collect::<Arc<[_]>>()),
+        }
+    }
+
+    #[test]
+    fn identifiers_are_taken_apart() {
+        assert_eq!(Runtime::parse("python3.11"), Some(Runtime::Python(11)));
+        assert_eq!(Runtime::parse("nodejs20.x"), Some(Runtime::Node(20)));
+        for other in ["python2.7", "nodejs", "nodejs20", "provided.al2023", "python3.", "python3.011", "java21", ""] {
+            assert_eq!(Runtime::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_the_exact_version_will_do() {
+        let host = runtimes(false, &[Runtime::Python(11), Runtime::Node(20)]);
+        assert_eq!(host.find("python3.11").unwrap().runtime, Runtime::Python(11));
+        assert_eq!(
+            host.find("python3.13").unwrap_err(),
+            "this host has python3.11 and nodejs20.x; give --runtime-substitution to run python3.13 on python3.11"
+        );
+        assert!(host.find("provided.al2023").unwrap_err().contains("provided.al2023"));
+        assert!(
+            runtimes(true, &[]).find("nodejs22.x").unwrap_err().starts_with("this host has no Python 3 and no Node;")
+        );
+    }
+
+    #[test]
+    fn substitution_takes_the_nearest_of_the_family() {
+        let host = runtimes(true, &[Runtime::Python(9), Runtime::Python(12), Runtime::Node(20)]);
+        assert_eq!(host.find("python3.13").unwrap().runtime, Runtime::Python(12));
+        assert_eq!(host.find("nodejs24.x").unwrap().runtime, Runtime::Node(20));
+    }
+
+    #[test]
+    fn finds_what_this_host_has() {
+        let found = discover::interpreters();
+        assert!(found.iter().any(|interpreter| matches!(interpreter.runtime, Runtime::Python(_))), "{found:?}");
+        assert!(found.iter().any(|interpreter| matches!(interpreter.runtime, Runtime::Node(_))), "{found:?}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Functions run for real: Python and Node processes, well-behaved and otherwise.
+
+mod behaviour;
+mod faults;
+mod lab;
+mod pool;

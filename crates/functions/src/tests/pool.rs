@@ -1,0 +1,219 @@
+//! The pool: reuse, limits, hand-over between threads, ends.
+
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::limits::AccountLimits;
+use base::seams::{InvokeFunction, InvokeRefusal, Outcome};
+use serde_json::{Value, json};
+
+use super::lab::{Lab, eventually, is_alive, on_data_thread, with_settings};
+use crate::Settings;
+
+const WHO: &str = "import os, time\ndef handler(e, c):\n    time.sleep(e)\n    return os.getpid()\n";
+
+#[test]
+fn a_thousand_calls_one_after_another_take_one_process() {
+    on_data_thread(|lab| async move {
+        lab.python("Who", WHO).await;
+        lab.node("WhoNode", "exports.handler = async (e) => process.pid").await;
+        for name in ["Who", "WhoNode"] {
+            let first = lab.returned(name, "0").await;
+            for _ in 0..1000 {
+                assert_eq!(lab.returned(name, "0").await, first);
+            }
+        }
+    });
+}
+
+#[test]
+fn calls_at_once_take_a_process_each() {
+    on_data_thread(|lab| async move {
+        lab.python("Who", WHO).await;
+        let lab = Rc::new(lab);
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let lab = Rc::clone(&lab);
+                tokio::task::spawn_local(async move { lab.returned("Who", "0.3").await.as_u64().unwrap() })
+            })
+            .collect();
+        let mut processes = Vec::new();
+        for call in calls {
+            processes.push(call.await.unwrap());
+        }
+        processes.sort_unstable();
+        processes.dedup();
+        assert!(processes.len() > 1);
+        // Most recently used first: calls one after another keep to one of them.
+        let one = lab.returned("Who", "0").await;
+        assert_eq!(lab.returned("Who", "0").await, one);
+    });
+}
+
+#[test]
+fn the_account_limit_holds() {
+    let limits = AccountLimits { concurrent_functions: 2, ..AccountLimits::AWS };
+    with_settings(Settings { limits, ..Settings::default() }, |lab| async move {
+        lab.python("Who", WHO).await;
+        let (one, two, three) =
+            tokio::join!(lab.try_invoke("Who", "1"), lab.try_invoke("Who", "1"), lab.try_invoke("Who", "1"));
+        assert!(one.is_ok() && two.is_ok());
+        let refused = InvokeRefusal::TooManyRequests { reason: "ConcurrentInvocationLimitExceeded" };
+        assert_eq!(three.unwrap_err(), refused);
+        assert!(lab.try_invoke("Who", "0").await.is_ok());
+    });
+}
+
+#[test]
+fn a_caller_who_goes_does_not_cost_the_environment() {
+    on_data_thread(|lab| async move {
+        lab.python("Who", WHO).await;
+        let process = lab.returned("Who", "0").await;
+        let gone = tokio::time::timeout(Duration::from_millis(50), lab.try_invoke("Who", "0.3")).await;
+        assert!(gone.is_err());
+        // Meanwhile it is at work, so another process serves.
+        assert_ne!(lab.returned("Who", "0").await, process);
+        let end = std::time::Instant::now() + Duration::from_secs(5);
+        let (mut seen, deadline) = (Value::Null, end);
+        while seen != process {
+            assert!(std::time::Instant::now() < deadline, "the process did not come back");
+            let (one, other) = tokio::join!(lab.returned("Who", "0.02"), lab.returned("Who", "0.02"));
+            seen = if one == process { one } else { other };
+        }
+    });
+}
+
+#[test]
+fn idle_environments_are_ended() {
+    with_settings(Settings { idle_for: Duration::from_millis(100), ..Settings::default() }, |lab| async move {
+        lab.python("Who", WHO).await;
+        let process = lab.returned("Who", "0").await.as_u64().unwrap();
+        eventually("the process is ended", || !is_alive(process)).await;
+        let environments = lab.functions.engine.directory().join("environments");
+        eventually("its folder is gone", || std::fs::read_dir(&environments).unwrap().count() == 0).await;
+        assert_ne!(lab.returned("Who", "0").await, json!(process));
+    });
+}
+
+#[test]
+fn an_update_lets_old_work_finish() {
+    on_data_thread(|lab| async move {
+        lab.python("Who", "import time\ndef handler(e, c):\n    time.sleep(e)\n    return 'old'\n").await;
+        lab.returned("Who", "0").await;
+        let (old, new) = tokio::join!(lab.returned("Who", "0.4"), async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            lab.python("Who", "def handler(e, c): return 'new'\n").await;
+            lab.returned("Who", "0").await
+        });
+        assert_eq!((old, new), (json!("old"), json!("new")));
+    });
+}
+
+#[test]
+fn a_start_that_never_ends_delays_nobody_else() {
+    on_data_thread(|lab| async move {
+        // The first environment to load makes the mark; those after it never finish loading.
+        let code = "import os, time\nmark = os.environ['MARK']\nif os.path.exists(mark): time.sleep(1000)\nopen(mark, 'w')\ndef handler(e, c):\n    time.sleep(e)\n    return 1\n";
+        let mark = lab.folder.path().join("mark").to_string_lossy().into_owned();
+        let set = |configuration: &mut crate::records::Configuration| {
+            configuration.variables = Some([("MARK".to_owned(), mark)].into());
+        };
+        lab.put("Stuck", &super::lab::runtime("python"), &[("index.py", code)], set).await;
+        lab.returned("Stuck", "0").await;
+        // The second call begins a start that never ends, and is served when the first one's environment is free.
+        let (one, two) = tokio::join!(lab.returned("Stuck", "0.2"), lab.returned("Stuck", "0"));
+        assert_eq!((one, two), (json!(1), json!(1)));
+        assert_eq!(lab.returned("Stuck", "0").await, json!(1));
+    });
+}
+
+#[test]
+fn an_environment_of_another_thread_is_borrowed() {
+    let control = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let settings = Settings { data_threads: 2, ..Settings::default() };
+    let lab = control.block_on(Lab::open(settings, control.handle().clone()));
+    control.block_on(lab.python("Who", WHO));
+    let call = |thread: usize| {
+        let functions = Arc::clone(&lab.functions);
+        let invocation = lab.invocation("Who", "0");
+        let (told, hear) = std::sync::mpsc::channel();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = std::thread::spawn(move || {
+            let data = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            tokio::task::LocalSet::new().block_on(&data, async {
+                functions.attach(thread);
+                told.send(functions.invoke(invocation).await).unwrap();
+                stopped.await.unwrap();
+            });
+        });
+        (hear.recv_timeout(Duration::from_secs(20)).unwrap().unwrap(), stop, running)
+    };
+    let (first, stop_first, thread_first) = call(0);
+    let (second, stop_second, thread_second) = call(1);
+    let process = |outcome: &Outcome| match outcome {
+        Outcome::Returned(payload) => payload.clone(),
+        Outcome::Failed(payload) => panic!("{payload:?}"),
+    };
+    assert_eq!(process(&first.outcome), process(&second.outcome));
+    let third = control.block_on(lab.functions.invoke_from_anywhere(lab.invocation("Who", "0"))).unwrap();
+    assert_eq!(process(&third.outcome), process(&first.outcome));
+    control.block_on(lab.functions.shutdown(Duration::from_secs(1)));
+    for (stop, thread) in [(stop_first, thread_first), (stop_second, thread_second)] {
+        stop.send(()).unwrap();
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn shutting_down_ends_all() {
+    on_data_thread(|lab| async move {
+        lab.python("Who", WHO).await;
+        let process = lab.returned("Who", "0").await.as_u64().unwrap();
+        lab.functions.shutdown(Duration::from_secs(1)).await;
+        eventually("the process is ended", || !is_alive(process)).await;
+    });
+}
+
+/// The variable that makes `no_process_outlives_us` the one that is killed.
+const VICTIM: &str = "FRONTGATE_TEST_VICTIM";
+
+#[test]
+fn no_process_outlives_us() {
+    if std::env::var_os(VICTIM).is_some() {
+        on_data_thread(|lab| async move {
+            lab.python("Who", WHO).await;
+            lab.node("WhoNode", "exports.handler = async () => process.pid").await;
+            let processes = [lab.returned("Who", "0").await, lab.returned("WhoNode", "0").await];
+            std::fs::write(std::env::var_os(VICTIM).unwrap(), json!(processes).to_string()).unwrap();
+            lab.returned("Who", "15").await;
+        });
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("processes");
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "tests::pool::no_process_outlives_us"])
+        .env(VICTIM, &file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    let processes: Vec<u64> = loop {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        if let Ok(processes) = serde_json::from_str(&text) {
+            break processes;
+        }
+        assert!(std::time::Instant::now() < end, "the functions did not start");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(processes.iter().all(|process| is_alive(*process)));
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    while processes.iter().any(|process| is_alive(*process)) {
+        assert!(std::time::Instant::now() < end, "{processes:?} are still there");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

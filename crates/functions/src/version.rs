@@ -1,0 +1,117 @@
+//! A function version as the data plane sees it: immutable code and configuration, and the counters of its environments.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use store::blobs::Digest;
+
+/// One version of one function in one revision. An update of `$LATEST` makes a new one, so that environments of the old
+/// one are known by their version alone.
+#[derive(Debug)]
+pub(crate) struct Version {
+    /// Unique in the process; what pools are keyed by.
+    pub(crate) serial: u64,
+    /// Code and configuration.
+    pub(crate) settings: VersionSettings,
+    /// How many of the account's environments are running, shared by all its functions in the region.
+    pub(crate) account_usage: Arc<Usage>,
+    /// It has been replaced or deleted: environments end when their work is done.
+    retired: AtomicBool,
+    /// How many environments wait on each data thread.
+    idle: Box<[AtomicU32]>,
+}
+
+/// What a version was configured with.
+#[derive(Clone, Debug)]
+pub(crate) struct VersionSettings {
+    /// `FunctionName`.
+    pub(crate) name: Arc<str>,
+    /// Without a qualifier.
+    pub(crate) function_arn: Arc<str>,
+    /// Owner.
+    pub(crate) account: Arc<str>,
+    /// Region.
+    pub(crate) region: Arc<str>,
+    /// `$LATEST` or a number.
+    pub(crate) number: Arc<str>,
+    /// `python3.11`.
+    pub(crate) runtime: String,
+    /// `file.function`.
+    pub(crate) handler: String,
+    /// How long an invocation may take.
+    pub(crate) timeout: Duration,
+    /// `MemorySize`.
+    pub(crate) memory_mb: u32,
+    /// The function's own environment variables.
+    pub(crate) variables: Vec<(String, String)>,
+    /// The package.
+    pub(crate) code: Digest,
+    /// Where its log belongs.
+    pub(crate) log_group: String,
+    /// `Active`, or why it cannot run: `Pending`, `Failed`.
+    pub(crate) state: &'static str,
+}
+
+/// How much of a concurrency limit is used.
+#[derive(Debug, Default)]
+pub(crate) struct Usage {
+    running: AtomicUsize,
+}
+
+/// A place under a concurrency limit; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    usage: Arc<Usage>,
+}
+
+impl Usage {
+    /// Takes one of `limit` places, if one is free.
+    pub(crate) fn admit(self: &Arc<Self>, limit: usize) -> Option<Admitted> {
+        let one_more = |running: usize| (running < limit).then_some(running + 1);
+        self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        Some(Admitted { usage: Arc::clone(self) })
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.usage.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Version {
+    /// Makes a version that `threads` data threads can run.
+    pub(crate) fn new(settings: VersionSettings, account_usage: Arc<Usage>, threads: usize) -> Version {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        Version {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            settings,
+            account_usage,
+            retired: AtomicBool::new(false),
+            idle: (0..threads).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    /// Says that no environment is to be kept any more.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// Whether environments are to end when their work is done.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    /// Notes how many environments wait on a thread.
+    pub(crate) fn set_idle(&self, thread: usize, count: usize) {
+        if let Some(idle) = self.idle.get(thread) {
+            idle.store(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// A thread with a waiting environment. It may be taken by the time that one gets there.
+    pub(crate) fn thread_with_idle(&self) -> Option<usize> {
+        self.idle.iter().position(|idle| idle.load(Ordering::Relaxed) > 0)
+    }
+}

@@ -8,6 +8,7 @@ use base::clock::Moment;
 use http::request::Parts;
 use plan::StagePlan;
 
+use crate::address;
 use crate::listener::Connection;
 use crate::random::RequestIds;
 
@@ -31,8 +32,6 @@ pub struct Exchange {
     /// Where in the path `$context.path` begins; `None` puts the stage before the resource's path, for the addresses
     /// that carry the stage elsewhere.
     pub context_path_at: Option<usize>,
-    /// The host that the client asked for, port included; empty if it named none.
-    pub host: Box<str>,
     /// The suffix that our own addresses have, for requests whose host does not name the API.
     pub domain: Arc<str>,
 }
@@ -73,10 +72,16 @@ impl Exchange {
         }
     }
 
+    /// The host that the client asked for, port included; empty if it named none.
+    pub fn host(&self) -> &str {
+        address::host(&self.head)
+    }
+
     /// The host without its port: `$context.domainName`. Requests by path get the API's own name.
     pub fn domain_name(&self) -> String {
-        if crate::address::api_of_host(&self.host).is_some() {
-            return self.host.rsplit_once(':').map_or(&*self.host, |(name, _)| name).to_owned();
+        let host = self.host();
+        if address::api_of_host(host).is_some() {
+            return host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned();
         }
         format!("{}.execute-api.{}", self.plan.api.id, self.domain)
     }

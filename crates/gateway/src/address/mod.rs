@@ -1,5 +1,15 @@
 //! Who a request is for: a deployed API, by host or by path, or something else.
 
+use http::request::Parts;
+
+/// The host that a request names, port included: its address's in HTTP/2 and in absolute form, else the header's.
+pub fn host(head: &Parts) -> &str {
+    match head.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(""),
+    }
+}
+
 /// A REST API's stage and what is left of the path after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'r> {
@@ -9,9 +19,9 @@ pub struct Address<'r> {
     pub stage: &'r str,
     /// Where in the request's path the resource path begins (at its slash, or at the end).
     pub resource_at: usize,
-    /// Where in the request's path the stage's segment begins (its slash): what follows is `$context.path` but for
-    /// the path forms, where the stage has to be put before it.
-    pub stage_at: usize,
+    /// Where in the request's path the stage's segment begins (its slash), where the stage stands right before the
+    /// resource: from there on it is `$context.path`.
+    pub stage_at: Option<usize>,
 }
 
 /// Finds the deployed API that a request addresses, in the design's order: the host, then the reserved paths.
@@ -32,12 +42,7 @@ pub fn find<'r>(host: &'r str, path: &'r str) -> Option<Address<'r>> {
         if !resource.is_empty() && !resource.starts_with('/') {
             return None;
         }
-        return Some(Address {
-            api,
-            stage,
-            resource_at: path.len() - resource.len(),
-            stage_at: path.len() - resource.len(),
-        });
+        return Some(Address { api, stage, resource_at: path.len() - resource.len(), stage_at: None });
     }
     let rest = path.strip_prefix("/_aws/execute-api/")?;
     let api = rest.split('/').next().unwrap_or(rest);
@@ -59,7 +64,7 @@ pub fn api_of_host(host: &str) -> Option<&str> {
 fn split_stage<'r>(api: &'r str, path: &'r str, stage_at: usize) -> Address<'r> {
     let after = path[stage_at..].strip_prefix('/').unwrap_or(&path[stage_at..]);
     let stage = after.split('/').next().unwrap_or(after);
-    Address { api, stage, resource_at: path.len() - after.len() + stage.len(), stage_at }
+    Address { api, stage, resource_at: path.len() - after.len() + stage.len(), stage_at: Some(stage_at) }
 }
 
 #[cfg(test)]

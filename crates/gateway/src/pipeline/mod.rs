@@ -21,22 +21,12 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let host = host(&head);
-    let found = address::find(host, head.uri.path());
-    match found {
-        Some(found) => {
-            let found = rest::Found::new(host, &found);
-            rest::run(thread, connection, head, body, found).await
+    match address::find(address::host(&head), head.uri.path()) {
+        Some(address) => {
+            let place = rest::Place::find(&thread.settings.index, &address);
+            rest::run(thread, connection, head, body, place).await
         }
         None => other(thread, &connection, head, body).await,
-    }
-}
-
-/// The host that a request names: its address's in HTTP/2 and in absolute form, else the header's.
-pub(crate) fn host(head: &Parts) -> &str {
-    match head.uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(""),
     }
 }
 

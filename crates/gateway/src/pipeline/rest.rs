@@ -1,6 +1,7 @@
 //! The way of a request to a REST API. The phases stand here in their order (REST data plane, section 2); those that
 //! are not built yet (firewall, validate, cache) have their place but no code.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +10,7 @@ use base::clock::Moment;
 use http::Response;
 use http::request::Parts;
 use hyper::body::Incoming;
-use plan::{Lookup, StagePlan};
+use plan::{Lookup, PlanIndex, StagePlan};
 
 use crate::address::Address;
 use crate::authorize::authorize;
@@ -46,26 +47,33 @@ async fn answer(thread: &Thread, exchange: &Exchange, body: &mut RequestBody) ->
 
 /// What the address phase found, without borrowing from the request.
 #[derive(Debug)]
-pub(crate) struct Found {
-    api: Box<str>,
-    stage: Box<str>,
+pub(crate) struct Place {
+    stage: Stage,
     resource_at: usize,
     context_path_at: Option<usize>,
-    host: Box<str>,
 }
 
-impl Found {
-    pub(crate) fn new(host: &str, address: &Address<'_>) -> Found {
-        let by_name = address.stage_at < address.resource_at;
-        // Hosts compare without regard to case; an id in a path is taken as it is.
-        let api = if by_name { address.api.to_ascii_lowercase() } else { address.api.to_owned() };
-        Found {
-            api: api.into(),
-            stage: address.stage.into(),
-            resource_at: address.resource_at,
-            context_path_at: by_name.then_some(address.stage_at),
-            host: host.into(),
-        }
+#[derive(Debug)]
+enum Stage {
+    Ready(Arc<StagePlan>),
+    Pending { api: Box<str>, stage: Box<str> },
+    Unknown,
+}
+
+impl Place {
+    /// Looks the addressed stage up. Ids are lower case, and hosts compare without regard to case.
+    pub(crate) fn find(index: &PlanIndex, address: &Address<'_>) -> Place {
+        let api = if address.api.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(address.api.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(address.api)
+        };
+        let stage = match index.stage(&api, address.stage) {
+            Lookup::Ready(plan) => Stage::Ready(plan),
+            Lookup::Pending => Stage::Pending { api: api.into(), stage: address.stage.into() },
+            Lookup::Unknown => Stage::Unknown,
+        };
+        Place { stage, resource_at: address.resource_at, context_path_at: address.stage_at }
     }
 }
 
@@ -75,11 +83,11 @@ pub(crate) async fn run(
     connection: Arc<Connection>,
     head: Parts,
     body: Incoming,
-    found: Found,
+    place: Place,
 ) -> Response<Body> {
     let (ids, started, received) = (RequestIds::draw(), Instant::now(), thread.settings.clock.now());
     let source = connection.peer.ip();
-    let (mut response, method, path, plan, error) = match find_plan(thread, &found).await {
+    let (mut response, method, path, plan, error) = match find_plan(thread, place.stage).await {
         Ok(plan) => {
             let exchange = Exchange {
                 ids,
@@ -88,9 +96,8 @@ pub(crate) async fn run(
                 connection,
                 head,
                 plan,
-                resource_at: found.resource_at,
-                context_path_at: found.context_path_at,
-                host: found.host,
+                resource_at: place.resource_at,
+                context_path_at: place.context_path_at,
                 domain: Arc::clone(&thread.settings.domain),
             };
             let mut body = RequestBody::new(body);
@@ -120,12 +127,12 @@ fn respond(outcome: Result<Answer, Fault>, ids: &RequestIds) -> (Response<Body>,
 }
 
 /// The plan of the stage that a request addresses; compiled now if nobody has asked for it since the start.
-async fn find_plan(thread: &Thread, found: &Found) -> Result<Arc<StagePlan>, Fault> {
-    match thread.settings.index.stage(&found.api, &found.stage) {
-        Lookup::Ready(plan) => Ok(plan),
-        Lookup::Unknown => Err(Fault::UnknownStage),
-        Lookup::Pending => {
-            let compiled = thread.settings.compile.compile_stage(&found.api, &found.stage).await;
+async fn find_plan(thread: &Thread, stage: Stage) -> Result<Arc<StagePlan>, Fault> {
+    match stage {
+        Stage::Ready(plan) => Ok(plan),
+        Stage::Unknown => Err(Fault::UnknownStage),
+        Stage::Pending { api, stage } => {
+            let compiled = thread.settings.compile.compile_stage(&api, &stage).await;
             compiled.map_err(|reason| Fault::Internal { reason: reason.into() })?.ok_or(Fault::UnknownStage)
         }
     }

@@ -62,9 +62,9 @@ fn push_headers(out: &mut String, facts: &Facts<'_>, trace: &str) {
         }
     }
     if exchange.head.uri.authority().is_some() && exchange.head.version == http::Version::HTTP_2 {
-        all.insert(0, ("Host".into(), vec![exchange.host.to_string()]));
+        all.insert(0, ("Host".into(), vec![exchange.host().to_owned()]));
     }
-    let port = exchange.host.rsplit_once(':').map_or(if secure { "443" } else { "80" }, |(_, port)| port);
+    let port = exchange.host().rsplit_once(':').map_or(if secure { "443" } else { "80" }, |(_, port)| port);
     all.push(("X-Amzn-Trace-Id".into(), vec![trace.to_owned()]));
     all.push(("X-Forwarded-For".into(), vec![forwarded]));
     all.push(("X-Forwarded-Port".into(), vec![port.to_owned()]));

@@ -70,4 +70,4 @@ impl DecodeError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -91,15 +91,20 @@ impl Dispatcher {
         let evidence = Evidence::of(request, body);
         let name = credential
             .and_then(|credential| known::by_signing_name(&credential.service, request.uri.path()))
-            .or_else(|| evidence.target_prefix().map(known::by_target_prefix))
+            .or_else(|| evidence.target_prefix().map(|prefix| self.by_target_prefix(prefix)))
             .or_else(|| self.by_action(&evidence))
-            .or_else(|| evidence.rpc_service.map(known::by_target_prefix))
+            .or_else(|| evidence.rpc_service.map(|prefix| self.by_target_prefix(prefix)))
             .or_else(|| self.by_url(request));
         let Some(name) = name else { return Decision::Nothing };
         match self.services.iter().find(|(service, _)| service.name == name) {
             Some((service, router)) => operation(service, router, request, &evidence),
             None => Decision::UnknownService { format: evidence.format(&name), name },
         }
+    }
+
+    fn by_target_prefix(&self, prefix: &str) -> String {
+        let mounted = self.services.iter().find(|(service, _)| service.target_prefix == Some(prefix));
+        mounted.map_or_else(|| known::by_target_prefix(prefix), |(service, _)| service.name.into())
     }
 
     /// A query-protocol call without a signature: the version names the service, else whoever has the action.

@@ -168,3 +168,128 @@ async fn request_cases() {
 async fn hostile_cases() {
     check_all("hostile").await;
 }
+
+fn signed_request(method: &str, uri: &str, key: &str, region: &str, service: &str) -> http::request::Builder {
+    let signed = authorization(key, region, service);
+    Request::builder().method(method).uri(uri).header("host", "localhost:4566").header("authorization", signed)
+}
+
+struct State;
+
+async fn get_rest_api(
+    _state: Arc<State>,
+    call: Call,
+    input: model_apigateway::GetRestApiRequest,
+) -> Result<model_apigateway::RestApi, ApiError> {
+    if input.rest_api_id == "missing" {
+        return Err(ApiError::not_found("Invalid API identifier specified 000000000000:missing"));
+    }
+    let description = format!("{}/{}/{}/{}", call.account, call.region, call.operation, call.host);
+    Ok(model_apigateway::RestApi { id: Some(input.rest_api_id), description: Some(description), ..Default::default() })
+}
+
+fn typed_control_plane() -> ControlPlane {
+    let apis = crate::Service::new(&model_apigateway::SERVICE, Arc::new(State))
+        .operation(model_apigateway::GetRestApi, get_rest_api)
+        .operation(model_apigateway::DeleteRestApi, |_, _, _| async { Ok(()) });
+    let functions = crate::Service::new(&model_lambda::SERVICE, Arc::new(State)).operation(
+        model_lambda::Invoke,
+        |_, _, input: model_lambda::InvocationRequest| async move {
+            let output = model_lambda::InvocationResponse {
+                payload: input.payload,
+                status_code: Some(200),
+                ..Default::default()
+            };
+            let header = (http::HeaderName::from_static("x-amzn-trace-id"), http::HeaderValue::from_static("root"));
+            Ok(crate::Answer::from(output).with_header(header.0, header.1))
+        },
+    );
+    ControlPlane::new([apis.into(), functions.into()], Settings::default())
+}
+
+async fn text_of(control_plane: &ControlPlane, request: Request<Bytes>) -> (u16, String) {
+    let response = send(control_plane, request).await;
+    (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn handlers_get_typed_input_and_the_caller() {
+    let control_plane = typed_control_plane();
+    let get = |id: &str, key: &str, region: &str| {
+        let uri = format!("/restapis/{id}");
+        signed_request("GET", &uri, key, region, "apigateway").body(Bytes::new()).unwrap()
+    };
+    let (status, body) = text_of(&control_plane, get("abc", "123456789012", "eu-west-1")).await;
+    assert_eq!(status, 200);
+    assert_eq!(body, r#"{"id":"abc","description":"123456789012/eu-west-1/GetRestApi/localhost:4566"}"#);
+    let (_, body) = text_of(&control_plane, get("abc", "test", "us-east-1")).await;
+    assert!(body.contains("000000000000/us-east-1"), "{body}");
+    let (status, body) = text_of(&control_plane, get("missing", "test", "us-east-1")).await;
+    assert_eq!(
+        (status, body.as_str()),
+        (404, r#"{"message":"Invalid API identifier specified 000000000000:missing"}"#)
+    );
+    let delete =
+        signed_request("DELETE", "/restapis/abc", "test", "us-east-1", "apigateway").body(Bytes::new()).unwrap();
+    assert_eq!(text_of(&control_plane, delete).await, (202, String::new()));
+}
+
+#[tokio::test]
+async fn bytes_pass_through_untouched() {
+    let body = Bytes::from_static(b"\x00\xff not json");
+    let uri = "/2015-03-31/functions/f/invocations";
+    let request = signed_request("POST", uri, "test", "us-east-1", "lambda").body(body.clone()).unwrap();
+    let response = send(&typed_control_plane(), request).await;
+    assert_eq!(response.body(), &body);
+    assert_eq!(response.headers()["x-amzn-trace-id"], "root");
+}
+
+#[tokio::test]
+async fn bodies_over_the_bound_are_refused() {
+    let uri = "/2015-03-31/functions/f/invocations";
+    let request = |size: usize| {
+        let request = signed_request("POST", uri, "test", "us-east-1", "lambda");
+        request.body(Bytes::from(vec![b' '; size])).unwrap()
+    };
+    let control_plane = typed_control_plane();
+    assert_eq!(send(&control_plane, request(6_291_456)).await.status(), 200);
+    let (status, body) = text_of(&control_plane, request(6_291_457)).await;
+    assert_eq!(status, 413);
+    let text =
+        r#"{"Type":"User","message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}"#;
+    assert_eq!(body, text);
+}
+
+#[tokio::test]
+async fn what_we_do_not_have_is_named() {
+    let control_plane = typed_control_plane();
+    let request = signed_request("GET", "/restapis", "test", "us-east-1", "apigateway").body(Bytes::new()).unwrap();
+    let (status, body) = text_of(&control_plane, request).await;
+    assert_eq!((status, body.as_str()), (501, r#"{"message":"Frontgate does not have apigateway:GetRestApis yet"}"#));
+    let request = signed_request("POST", "/", "test", "us-east-1", "dynamodb")
+        .header("x-amz-target", "DynamoDB_20120810.ListTables");
+    let (status, body) = text_of(&control_plane, request.body(Bytes::new()).unwrap()).await;
+    assert_eq!(status, 501);
+    assert_eq!(
+        body,
+        "{\"__type\":\"NotImplemented\",\"message\":\"dynamodb is not part of Frontgate, and forwarding such calls with \
+         `--service-endpoint dynamodb=URL` is not available yet\"}"
+    );
+    let request = Request::get("/favicon.ico").header("host", "localhost").header("content-type", "application/json");
+    let (status, _) = text_of(&control_plane, request.body(Bytes::new()).unwrap()).await;
+    assert_eq!(status, 404);
+}
+
+#[tokio::test]
+async fn the_guard_stands_before_everything() {
+    let request = Request::post("/2015-03-31/functions/f/invocations").header("host", "localhost:4566");
+    let (status, body) = text_of(&typed_control_plane(), request.body(Bytes::new()).unwrap()).await;
+    assert_eq!(status, 403);
+    assert!(body.contains("not signed"), "{body}");
+}
+
+#[test]
+fn a_service_knows_which_handlers_it_lacks() {
+    let mounted: Mounted = crate::Service::new(&model_sts::SERVICE, Arc::new(State)).into();
+    assert_eq!(mounted.missing(), ["GetCallerIdentity"]);
+}

@@ -72,6 +72,18 @@ impl PlanIndex {
         });
     }
 
+    /// Makes APIs and stages known in one go, for a start: of each pair the API, and a stage to be compiled on first use.
+    pub fn add_pending<'a>(&self, known: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) {
+        self.change(|apis| {
+            for (api, stage) in known {
+                let stages = apis.entry(api.into()).or_default();
+                if let Some(stage) = stage {
+                    Arc::make_mut(stages).entry(stage.into()).or_insert(None);
+                }
+            }
+        });
+    }
+
     /// Forgets an API and its stages.
     pub fn remove_api(&self, api: &str) {
         self.change(|apis| {

@@ -41,6 +41,9 @@ pub enum Backend {
     Lambda {
         /// The ARN out of the integration's address; stage variables are filled in.
         function_arn: Arc<str>,
+        /// The role with whose rights the function is called; without one, the function's own policy must allow the
+        /// API. Stage variables are filled in.
+        credentials: Option<Arc<str>>,
         /// `AWS_PROXY` rather than `AWS`.
         proxy: bool,
     },

@@ -1,0 +1,218 @@
+//! The state of the control plane, and what its operations share: finding rows, editing under an API's lock, and
+//! keeping the plan index in step.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use base::clock::Clock;
+use base::limits::AccountLimits;
+use base::seams::SendFuture;
+use plan::{CompileStage, Lookup, PlanIndex, StagePlan};
+use store::{Record, Scope, SharedStore, Stored, Transaction};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+use crate::compile;
+use crate::refusal::{Answer, Refusal};
+use crate::rows;
+
+/// How the control plane behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Quotas of each account.
+    pub limits: AccountLimits,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// The suffix of the host names that answers print; default `localhost`.
+    pub domain: String,
+}
+
+/// Why the control plane could not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the stored APIs: {0}")]
+pub struct OpenError(#[from] store::StoreError);
+
+/// The control plane of API Gateway.
+pub struct Apis {
+    pub(crate) store: SharedStore,
+    pub(crate) index: Arc<PlanIndex>,
+    pub(crate) settings: Settings,
+    locks: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
+    /// Ourselves, for edits that must go on when their caller hangs up.
+    this: Weak<Apis>,
+}
+
+/// How often an edit is tried again when another node was faster.
+const ATTEMPTS: usize = 8;
+
+impl Apis {
+    /// Opens the control plane and makes every stored API and stage known to the index; stages are compiled when they
+    /// are first asked for.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open(store: SharedStore, index: Arc<PlanIndex>, settings: Settings) -> Result<Arc<Apis>, OpenError> {
+        let apis = Arc::new_cyclic(|this| Apis {
+            store,
+            index,
+            settings,
+            locks: Mutex::default(),
+            this: Weak::clone(this),
+        });
+        let heads = apis.store.list_all::<rows::ApiHead>().await?;
+        let stages = apis.store.list_all::<rows::Stage>().await?;
+        let apis_alone = heads.iter().map(|(_, head)| (head.record.api.as_str(), None));
+        let with_stages = stages.iter().map(|(_, stage)| (stage.record.api.as_str(), Some(stage.record.name.as_str())));
+        apis.index.add_pending(apis_alone.chain(with_stages));
+        Ok(apis)
+    }
+
+    /// The present time in whole seconds, as rows keep it.
+    pub(crate) fn now(&self) -> u64 {
+        self.settings.clock.now().whole_seconds()
+    }
+
+    /// Runs an edit of `api` alone on this node, and again when another node came in between. It goes on when the
+    /// caller hangs up, so that what is committed and what is served never differ.
+    pub(crate) async fn edit<I, T, F, Fut>(&self, scope: &Scope, api: &str, input: I, attempt: F) -> Answer<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        F: Fn(Arc<Apis>, Scope, Arc<I>) -> Fut + Send + 'static,
+        Fut: Future<Output = Answer<T>> + Send + 'static,
+    {
+        let this = self.this.upgrade().ok_or_else(|| Refusal::Unavailable("the control plane is closing".into()))?;
+        let (lock, scope, input) = (self.lock_of(api), scope.clone(), Arc::new(input));
+        let edit = tokio::spawn(async move {
+            let _held = lock.lock_owned().await;
+            for _ in 0..ATTEMPTS {
+                match attempt(Arc::clone(&this), scope.clone(), Arc::clone(&input)).await {
+                    Err(Refusal::Raced) => {}
+                    outcome => return outcome,
+                }
+            }
+            Err(Refusal::Raced)
+        });
+        edit.await.unwrap_or_else(|error| Err(Refusal::Internal(format!("an edit did not end: {error}"))))
+    }
+
+    /// An edit of one resource and of what it holds: read, change, write.
+    pub(crate) async fn edit_resource<I, T>(
+        &self,
+        scope: &Scope,
+        (api, resource): (&str, &str),
+        input: I,
+        change: fn(&mut rows::Resource, &I) -> Answer<T>,
+    ) -> Answer<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let input = (api.to_owned(), resource.to_owned(), input);
+        self.edit(scope, api, input, move |apis, scope, input| async move {
+            let (api, resource, input) = &*input;
+            let mut resource = apis.resource(&scope, api, resource).await?;
+            let before = resource.record.clone();
+            let outcome = change(&mut resource.record, input)?;
+            if resource.record != before {
+                let edit = Transaction::new().update(&scope, &resource.record, resource.revision);
+                apis.store.commit(edit).await?;
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+
+    /// The lock of an API. Locks that nobody holds are forgotten now and then.
+    fn lock_of(&self, api: &str) -> Arc<AsyncMutex<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = locks.get(api).and_then(Weak::upgrade) {
+            return lock;
+        }
+        if locks.len() >= 1_024 {
+            locks.retain(|_, lock| lock.strong_count() > 0);
+        }
+        let lock = Arc::default();
+        locks.insert(api.to_owned(), Arc::downgrade(&lock));
+        lock
+    }
+
+    async fn hold(&self, api: &str) -> OwnedMutexGuard<()> {
+        self.lock_of(api).lock_owned().await
+    }
+
+    pub(crate) async fn rest_api(&self, scope: &Scope, api: &str) -> Answer<Stored<rows::RestApi>> {
+        self.find(scope, api).await?.ok_or_else(|| Refusal::unknown_api(&scope.account, api))
+    }
+
+    /// The row that edits across an API's rows replace; its absence means that there is no such API.
+    pub(crate) async fn head(&self, scope: &Scope, api: &str) -> Answer<Option<Stored<rows::ApiHead>>> {
+        self.find(scope, api).await
+    }
+
+    pub(crate) async fn resource(&self, scope: &Scope, api: &str, id: &str) -> Answer<Stored<rows::Resource>> {
+        self.find_below(scope, api, id).await?.ok_or_else(Refusal::unknown_resource)
+    }
+
+    pub(crate) async fn deployment(&self, scope: &Scope, api: &str, id: &str) -> Answer<Option<Stored<rows::Deployment>>> {
+        self.find_below(scope, api, id).await
+    }
+
+    pub(crate) async fn stage(&self, scope: &Scope, api: &str, name: &str) -> Answer<Stored<rows::Stage>> {
+        self.find_below(scope, api, name).await?.ok_or_else(Refusal::unknown_stage)
+    }
+
+    async fn find<R: Record>(&self, scope: &Scope, key: &str) -> Answer<Option<Stored<R>>> {
+        Ok(self.store.get::<R>(scope, key).await?)
+    }
+
+    /// A row below an API. An id with a slash in it would reach into other keys, so there is none.
+    async fn find_below<R: Record>(&self, scope: &Scope, api: &str, id: &str) -> Answer<Option<Stored<R>>> {
+        if api.contains('/') || id.contains('/') {
+            return Ok(None);
+        }
+        self.find(scope, &format!("{api}/{id}")).await
+    }
+
+    /// Compiles the plan of a stage from the snapshot of its deployment.
+    pub(crate) async fn plan_of(&self, scope: &Scope, stage: &rows::Stage) -> Answer<Arc<StagePlan>> {
+        let key = format!("{}/{}", stage.api, stage.deployment_id);
+        let snapshot = self.find::<rows::Snapshot>(scope, &key).await?;
+        let snapshot = snapshot.ok_or_else(|| Refusal::Internal(format!("no snapshot {key}")))?;
+        self.compile(scope, &snapshot.record, stage)
+    }
+
+    /// Compiles the plan of a stage from a snapshot at hand.
+    pub(crate) fn compile(&self, scope: &Scope, snapshot: &rows::Snapshot, stage: &rows::Stage) -> Answer<Arc<StagePlan>> {
+        let throttle = self.index.account_throttle(&scope.account, &scope.region);
+        compile::stage_plan(scope, snapshot, stage, throttle).map(Arc::new).map_err(Refusal::Internal)
+    }
+
+    async fn compile_on_first_use(&self, api: &str, stage: &str) -> Answer<Option<Arc<StagePlan>>> {
+        let _held = self.hold(api).await;
+        match self.index.stage(api, stage) {
+            Lookup::Ready(plan) => return Ok(Some(plan)),
+            Lookup::Unknown => return Ok(None),
+            Lookup::Pending => {}
+        }
+        let Some((scope, row)) = self.store.find::<rows::Stage>(&format!("{api}/{stage}")).await? else {
+            self.index.remove_stage(api, stage);
+            return Ok(None);
+        };
+        let plan = self.plan_of(&scope, &row.record).await?;
+        self.index.set_stage(api, stage, Some(Arc::clone(&plan)));
+        Ok(Some(plan))
+    }
+}
+
+impl CompileStage for Apis {
+    fn compile_stage(&self, api: &str, stage: &str) -> SendFuture<'static, Result<Option<Arc<StagePlan>>, String>> {
+        let (this, api, stage) = (self.this.upgrade(), api.to_owned(), stage.to_owned());
+        Box::pin(async move {
+            let Some(this) = this else { return Ok(None) };
+            this.compile_on_first_use(&api, &stage)
+                .await
+                .map_err(|refusal| format!("stage {stage} of API {api} cannot be compiled: {refusal:?}"))
+        })
+    }
+}

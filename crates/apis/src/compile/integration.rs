@@ -1,0 +1,75 @@
+//! Integrations: from the stored form to the one that runs.
+
+use std::time::Duration;
+
+use http::Method as Verb;
+use plan::{Backend, Integration as Plan, Passthrough as PlannedPassthrough, RequestMapping, UriTemplate};
+
+use super::uri::{AwsUri, fill};
+use super::{Variables, parts};
+use crate::rows::Integration;
+use crate::words::{IntegrationType, Passthrough};
+
+/// Compiles an integration for a stage with these variables.
+pub(super) fn compile(integration: &Integration, variables: &Variables) -> Plan {
+    Plan {
+        backend: backend(integration, variables).unwrap_or_else(|reason| Backend::Broken { reason: reason.into() }),
+        timeout: Duration::from_millis(u64::from(integration.timeout_in_millis)),
+        request: request(integration),
+        responses: if integration.kind.is_proxy() { Vec::new() } else { parts::responses(&integration.responses) },
+    }
+}
+
+/// An integration with which every call fails.
+pub(super) fn broken(reason: &str) -> Plan {
+    Plan {
+        backend: Backend::Broken { reason: reason.into() },
+        timeout: Duration::from_secs(29),
+        request: RequestMapping::default(),
+        responses: Vec::new(),
+    }
+}
+
+fn request(integration: &Integration) -> RequestMapping {
+    RequestMapping {
+        // The data plane wants those of AWS_PROXY too: they have no effect, but a header that must not be mapped fails.
+        parameters: parts::request_mappings(integration.request_parameters.as_ref()),
+        templates: match integration.kind.is_proxy() {
+            true => Vec::new(),
+            false => parts::templates(integration.request_templates.as_ref()),
+        },
+        passthrough: match integration.passthrough {
+            Passthrough::WhenNoMatch => PlannedPassthrough::WhenNoMatch,
+            Passthrough::WhenNoTemplates => PlannedPassthrough::WhenNoTemplates,
+            Passthrough::Never => PlannedPassthrough::Never,
+        },
+        content_handling: parts::content_handling(integration.content_handling),
+    }
+}
+
+/// Where the requests go, or why every call fails.
+fn backend(integration: &Integration, variables: &Variables) -> Result<Backend, String> {
+    let uri = integration.uri.as_deref().unwrap_or_default();
+    let proxy = integration.kind.is_proxy();
+    match integration.kind {
+        IntegrationType::Mock => Ok(Backend::Mock),
+        IntegrationType::Http | IntegrationType::HttpProxy => {
+            let uri = UriTemplate::parse(&fill(uri, variables));
+            Ok(Backend::Http { method: verb(integration.http_method.as_deref()), uri, proxy })
+        }
+        IntegrationType::Aws | IntegrationType::AwsProxy => {
+            if integration.http_method.as_deref() != Some("POST") {
+                return Err("a Lambda function is invoked by POST".into());
+            }
+            let function = AwsUri::parse(uri).ok().and_then(|uri| uri.lambda_function());
+            let function = function.ok_or_else(|| format!("{uri} is not the address of a Lambda function"))?;
+            let credentials = integration.credentials.as_deref().map(|role| fill(role, variables).into());
+            Ok(Backend::Lambda { function_arn: fill(function, variables).into(), credentials, proxy })
+        }
+    }
+}
+
+/// The verb of an HTTP backend; `ANY` is the client's.
+fn verb(verb: Option<&str>) -> Option<Verb> {
+    verb.filter(|verb| *verb != "ANY").and_then(|verb| Verb::from_bytes(verb.as_bytes()).ok())
+}

@@ -1,0 +1,80 @@
+//! The small parts of an integration: templates, mappings, patterns.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, StatusCode};
+use plan::ResponsePlan;
+use plan::integration::ContentHandling as PlannedHandling;
+use templates::java_regex::JavaRegex;
+use templates::mapping::{Source, Target};
+use templates::vtl::Template;
+
+use crate::rows::{IntegrationResponse, Templates};
+use crate::words::ContentHandling;
+
+/// A template that parses and never renders: it stands for one that does not parse, so that only those requests fail
+/// that choose it, as on AWS.
+const UNRENDERABLE: &str = "$util.parseJson('{')";
+
+/// Templates by media type; empty ones are as if they were not there.
+pub(super) fn templates(templates: Option<&Templates>) -> Vec<(Box<str>, Template)> {
+    let given = templates.into_iter().flatten().filter_map(|(kind, text)| Some((kind, text.as_deref()?)));
+    given.filter_map(|(kind, text)| Some((kind.as_str().into(), template(text)?))).collect()
+}
+
+fn template(text: &str) -> Option<Template> {
+    Template::parse(text).or_else(|error| {
+        tracing::warn!(%error, "a mapping template cannot be parsed; requests that choose it will fail");
+        Template::parse(UNRENDERABLE)
+    }).ok()
+}
+
+/// The mappings of a request. What cannot be read was refused when it was stored.
+pub(super) fn request_mappings(mappings: Option<&BTreeMap<String, String>>) -> Vec<(Target, Source)> {
+    let given = mappings.into_iter().flatten();
+    given.filter_map(|(key, value)| Some((Target::parse(key).ok()?, Source::parse_request(value).ok()?))).collect()
+}
+
+/// A conversion of the body, in the plan's words.
+pub(super) fn content_handling(handling: Option<ContentHandling>) -> Option<PlannedHandling> {
+    handling.map(|handling| match handling {
+        ContentHandling::ToBinary => PlannedHandling::ToBinary,
+        ContentHandling::ToText => PlannedHandling::ToText,
+    })
+}
+
+/// The integration responses by rising status; of several that match, the first one answers.
+pub(super) fn responses(responses: &BTreeMap<String, IntegrationResponse>) -> Vec<ResponsePlan> {
+    // Status codes are three digits, so the order of their texts is that of the numbers.
+    responses.iter().filter_map(|(status, response)| response_plan(status, response)).collect()
+}
+
+fn response_plan(status: &str, response: &IntegrationResponse) -> Option<ResponsePlan> {
+    let selection = match response.selection_pattern.as_deref() {
+        None | Some("") => None,
+        Some(pattern) => match JavaRegex::parse(pattern) {
+            Ok(regex) => Some(regex),
+            Err(error) => {
+                tracing::warn!(%error, status, "a selection pattern cannot be read; its response is never chosen");
+                return None;
+            }
+        },
+    };
+    Some(ResponsePlan {
+        status: StatusCode::from_bytes(status.as_bytes()).ok()?,
+        selection,
+        headers: response_headers(response),
+        templates: templates(response.templates.as_ref()),
+        content_handling: content_handling(response.content_handling),
+    })
+}
+
+fn response_headers(response: &IntegrationResponse) -> Vec<(HeaderName, Source)> {
+    let mappings = response.parameters.iter().flatten();
+    mappings
+        .filter_map(|(key, value)| {
+            let name = key.strip_prefix("method.response.header.")?;
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, Source::parse_response(value).ok()?))
+        })
+        .collect()
+}

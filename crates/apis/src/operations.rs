@@ -1,0 +1,87 @@
+//! The operations as `wire` calls them: the scope of the call goes in, refusals become AWS's errors.
+
+use std::sync::Arc;
+
+use model_apigateway as model;
+use store::Scope;
+use wire::{ApiError, Service};
+
+use crate::Apis;
+use crate::refusal::Refusal;
+
+/// Gives each operation the method of [`Apis`] that carries it out.
+macro_rules! operations {
+    ($service:expr, $($operation:ident => $method:ident,)+) => {
+        $service$(.operation(model::$operation, |apis: Arc<Apis>, call, input| async move {
+            let (account, region) = call.scope();
+            apis.$method(&Scope::new(account, region), input).await.map_err(ApiError::from)
+        }))+
+    };
+}
+
+impl Apis {
+    /// Every operation of API Gateway v1 that there is, ready to be mounted.
+    pub fn service(self: &Arc<Self>) -> Service<Apis> {
+        operations! { Service::new(&model::SERVICE, Arc::clone(self)),
+            CreateRestApi => create_rest_api,
+            GetRestApi => get_rest_api,
+            GetRestApis => get_rest_apis,
+            UpdateRestApi => update_rest_api,
+            DeleteRestApi => delete_rest_api,
+            CreateResource => create_resource,
+            GetResource => get_resource,
+            GetResources => get_resources,
+            UpdateResource => update_resource,
+            DeleteResource => delete_resource,
+            PutMethod => put_method,
+            GetMethod => get_method,
+            UpdateMethod => update_method,
+            DeleteMethod => delete_method,
+            PutMethodResponse => put_method_response,
+            GetMethodResponse => get_method_response,
+            UpdateMethodResponse => update_method_response,
+            DeleteMethodResponse => delete_method_response,
+            PutIntegration => put_integration,
+            GetIntegration => get_integration,
+            UpdateIntegration => update_integration,
+            DeleteIntegration => delete_integration,
+            PutIntegrationResponse => put_integration_response,
+            GetIntegrationResponse => get_integration_response,
+            UpdateIntegrationResponse => update_integration_response,
+            DeleteIntegrationResponse => delete_integration_response,
+            CreateDeployment => create_deployment,
+            GetDeployment => get_deployment,
+            GetDeployments => get_deployments,
+            UpdateDeployment => update_deployment,
+            DeleteDeployment => delete_deployment,
+            CreateStage => create_stage,
+            GetStage => get_stage,
+            GetStages => get_stages,
+            UpdateStage => update_stage,
+            DeleteStage => delete_stage,
+            GetTags => get_tags,
+            TagResource => tag_resource,
+            UntagResource => untag_resource,
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> ApiError {
+        match refusal {
+            Refusal::BadRequest(text) => ApiError::bad_request(text),
+            Refusal::NotFound(text) => ApiError::not_found(text),
+            Refusal::Conflict(text) => ApiError::conflict(text),
+            Refusal::LimitExceeded(text) => ApiError::limit_exceeded(text),
+            Refusal::Raced => ApiError::conflict(
+                "Unable to complete operation due to concurrent modification. Please try again later.",
+            ),
+            Refusal::Unavailable(reason) => {
+                tracing::error!(%reason, "the control plane cannot answer");
+                ApiError::custom("ServiceUnavailableException", 503, "The service is unavailable. Please try again later.")
+                    .with_retry_after(1)
+            }
+            Refusal::Internal(reason) => ApiError::internal(reason),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What the control plane stores: one row per API, resource (with its methods and what belongs to them), deployment,
+//! snapshot and stage. Everything that a deployment freezes is a part of [`Snapshot`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use store::Record;
+
+use crate::words::{ContentHandling, EndpointType, IntegrationType, IpAddressType, Passthrough};
+
+/// A REST API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RestApi {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    /// Whole seconds since 1970.
+    pub(crate) created: u64,
+    pub(crate) root_resource_id: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) binary_media_types: Vec<String>,
+    /// `HEADER` or `AUTHORIZER`.
+    pub(crate) api_key_source: String,
+    pub(crate) endpoint_type: EndpointType,
+    pub(crate) ip_address_type: IpAddressType,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) vpc_endpoint_ids: Vec<String>,
+    /// The resource policy, JSON text as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) disable_execute_api_endpoint: bool,
+}
+
+impl Record for RestApi {
+    const KIND: &'static str = "rest_api";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+}
+
+/// What edits across several rows of an API agree on: each of them replaces this row, so that two of them never hold
+/// on what the other changes (a resource made below one that is being deleted, a stage on a deployment that goes).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ApiHead {
+    pub(crate) api: String,
+    /// How many resources the API has, without the root.
+    pub(crate) resources: usize,
+}
+
+impl Record for ApiHead {
+    const KIND: &'static str = "rest_api_head";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        self.api.clone()
+    }
+}
+
+/// A resource and its methods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Resource {
+    pub(crate) api: String,
+    pub(crate) id: String,
+    /// Absent for the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent_id: Option<String>,
+    /// Absent for the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path_part: Option<String>,
+    /// The whole path template.
+    pub(crate) path: String,
+    /// By verb.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) methods: BTreeMap<String, Method>,
+}
+
+impl Record for Resource {
+    const KIND: &'static str = "rest_resource";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.api, self.id)
+    }
+}
+
+/// The claim of a resource on its place below its parent: a literal on its own name, a variable on the one place that
+/// the parent has for variables. Making a resource thus never reads its siblings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PathClaim {
+    pub(crate) api: String,
+    pub(crate) parent_id: String,
+    pub(crate) path_part: String,
+}
+
+impl PathClaim {
+    /// The key under which a resource of that path part claims its place.
+    pub(crate) fn place(api: &str, parent: &str, path_part: &str) -> String {
+        let place = if path_part.starts_with('{') { "{}" } else { path_part };
+        format!("{api}/{parent}/{place}")
+    }
+}
+
+impl Record for PathClaim {
+    const KIND: &'static str = "rest_path_claim";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        PathClaim::place(&self.api, &self.parent_id, &self.path_part)
+    }
+}
+
+/// A method: what it asks of a request, and what stands behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Method {
+    /// `NONE`, `AWS_IAM`, `CUSTOM` or `COGNITO_USER_POOLS`.
+    pub(crate) authorization_type: String,
+    #[serde(default)]
+    pub(crate) api_key_required: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) operation_name: Option<String>,
+    /// `method.request.header.x` and whether it is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request_parameters: Option<BTreeMap<String, bool>>,
+    /// Model names by content type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request_models: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) authorization_scopes: Vec<String>,
+    /// By status code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) responses: BTreeMap<String, MethodResponse>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) integration: Option<Integration>,
+}
+
+/// What a method declares to answer with one status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MethodResponse {
+    /// `method.response.header.x` and whether it is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parameters: Option<BTreeMap<String, bool>>,
+    /// Model names by content type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) models: Option<BTreeMap<String, String>>,
+}
+
+/// Templates by content type; an empty one is kept as absent text, as AWS shows it.
+pub(crate) type Templates = BTreeMap<String, Option<String>>;
+
+/// Where a method's requests go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Integration {
+    pub(crate) kind: IntegrationType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) http_method: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) uri: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) credentials: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request_parameters: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request_templates: Option<Templates>,
+    pub(crate) passthrough: Passthrough,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) content_handling: Option<ContentHandling>,
+    pub(crate) timeout_in_millis: u32,
+    pub(crate) cache_namespace: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cache_key_parameters: Vec<String>,
+    /// By status code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) responses: BTreeMap<String, IntegrationResponse>,
+}
+
+/// How one kind of backend answer becomes the method's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IntegrationResponse {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) selection_pattern: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parameters: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) templates: Option<Templates>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) content_handling: Option<ContentHandling>,
+}
+
+/// A deployment, without its snapshot, so that listing deployments stays cheap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Deployment {
+    pub(crate) api: String,
+    pub(crate) id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// Milliseconds since 1970, so that deployments of one second keep their order; shown as whole seconds.
+    pub(crate) created: u64,
+}
+
+impl Record for Deployment {
+    const KIND: &'static str = "rest_deployment";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.api, self.id)
+    }
+}
+
+/// The API's rows as they were when the deployment was made. Never changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    pub(crate) deployment_id: String,
+    pub(crate) api: RestApi,
+    pub(crate) resources: Vec<Resource>,
+}
+
+impl Record for Snapshot {
+    const KIND: &'static str = "rest_snapshot";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.api.id, self.deployment_id)
+    }
+}
+
+/// A stage: a name, the deployment that it serves, and its settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    pub(crate) api: String,
+    pub(crate) name: String,
+    pub(crate) deployment_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) variables: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tags: BTreeMap<String, String>,
+    /// Whole seconds since 1970.
+    pub(crate) created: u64,
+    /// Whole seconds since 1970.
+    pub(crate) last_updated: u64,
+}
+
+impl Record for Stage {
+    const KIND: &'static str = "rest_stage";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.api, self.name)
+    }
+}

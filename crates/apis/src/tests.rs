@@ -1,0 +1,7 @@
+//! The control plane through its front: HTTP in, HTTP out, on a store of its own.
+
+mod cases;
+mod concurrency;
+mod deploying;
+mod harness;
+mod malformed;

@@ -1,0 +1,17 @@
+//! The operations of API Gateway v1 (REST APIs), one file per resource, and what their files share.
+
+mod deployments;
+mod integration_responses;
+mod integrations;
+mod method_responses;
+mod methods;
+mod page;
+mod resources;
+mod rest_apis;
+mod stage_paths;
+mod stages;
+mod tags;
+mod validate;
+
+/// For lists that are read whole because their order is not that of their keys.
+const EVERY: usize = usize::MAX;

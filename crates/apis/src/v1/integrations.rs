@@ -1,0 +1,315 @@
+//! Integrations: where the requests of a method go.
+
+use std::collections::BTreeMap;
+
+use model_apigateway as model;
+use store::Scope;
+
+use super::methods::{self, content_type_not_found, edit_map, parameter_not_found};
+use super::{integration_responses, validate};
+use crate::Apis;
+use crate::compile::uri::{AwsUri, AwsUriError};
+use crate::patch::Op::{Add, Remove, Replace};
+use crate::patch::{Edit, Table, Wording};
+use crate::refusal::{Answer, Refusal};
+use crate::rows::{Integration, Method, Templates};
+use crate::words::{ContentHandling, IntegrationType, Passthrough};
+
+const PATCHES: Table = Table {
+    wording: Wording::Terse,
+    entries: &[
+        ("/uri", &[Replace]),
+        ("/httpMethod", &[Replace]),
+        ("/credentials", &[Replace, Remove]),
+        ("/passthroughBehavior", &[Replace]),
+        ("/contentHandling", &[Replace, Remove]),
+        ("/timeoutInMillis", &[Replace]),
+        ("/cacheNamespace", &[Replace]),
+        ("/connectionType", &[Replace]),
+        ("/connectionId", &[Replace, Remove]),
+        ("/integrationTarget", &[Replace, Remove]),
+        ("/responseTransferMode", &[Replace]),
+        ("/tlsConfig/insecureSkipVerification", &[Replace]),
+        ("/requestTemplates/{}", &[Add, Remove, Replace]),
+        ("/requestParameters/{}", &[Add, Remove, Replace]),
+        ("/cacheKeyParameters/{}", &[Add, Remove]),
+    ],
+};
+
+impl Apis {
+    pub(crate) async fn put_integration(
+        &self,
+        scope: &Scope,
+        input: model::PutIntegrationRequest,
+    ) -> Answer<model::Integration> {
+        let place = (input.rest_api_id.clone(), input.resource_id.clone());
+        self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
+            let namespace = resource.id.clone();
+            let method = methods::of_mut(resource, &input.http_method)?;
+            let integration = new_integration(input, namespace)?;
+            check(&integration, method.request_parameters.as_ref())?;
+            let answer = shown(&integration);
+            method.integration = Some(integration);
+            Ok(answer)
+        })
+        .await
+    }
+
+    pub(crate) async fn get_integration(
+        &self,
+        scope: &Scope,
+        input: model::GetIntegrationRequest,
+    ) -> Answer<model::Integration> {
+        let resource = self.resource(scope, &input.rest_api_id, &input.resource_id).await?.record;
+        let method = resource.methods.get(&input.http_method).ok_or_else(Refusal::unknown_method)?;
+        Ok(shown(method.integration.as_ref().ok_or_else(Refusal::unknown_integration)?))
+    }
+
+    pub(crate) async fn update_integration(
+        &self,
+        scope: &Scope,
+        input: model::UpdateIntegrationRequest,
+    ) -> Answer<model::Integration> {
+        let place = (input.rest_api_id.clone(), input.resource_id.clone());
+        self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
+            let method = methods::of_mut(resource, &input.http_method)?;
+            let Method { integration, request_parameters, .. } = method;
+            let integration = integration.as_mut().ok_or_else(Refusal::unknown_integration)?;
+            PATCHES.patch(input.patch_operations.clone(), integration, apply)?;
+            check(integration, request_parameters.as_ref())?;
+            Ok(shown(integration))
+        })
+        .await
+    }
+
+    pub(crate) async fn delete_integration(&self, scope: &Scope, input: model::DeleteIntegrationRequest) -> Answer<()> {
+        let place = (input.rest_api_id.clone(), input.resource_id.clone());
+        self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
+            let method = methods::of_mut(resource, &input.http_method)?;
+            method.integration.take().map(|_| ()).ok_or_else(Refusal::unknown_integration)
+        })
+        .await
+    }
+}
+
+fn new_integration(input: &model::PutIntegrationRequest, resource_id: String) -> Answer<Integration> {
+    refuse_unbuilt(input)?;
+    let kind = IntegrationType::parse(&input.r#type).ok_or_else(|| Refusal::bad_request("Invalid integration type"))?;
+    let parameters = input.cache_key_parameters.clone().unwrap_or_default();
+    Ok(Integration {
+        kind,
+        http_method: input.integration_http_method.clone().filter(|verb| !verb.is_empty()),
+        uri: input.uri.clone().filter(|uri| !uri.is_empty()),
+        credentials: input.credentials.clone().filter(|role| !role.is_empty()),
+        request_parameters: input.request_parameters.clone(),
+        request_templates: validate::templates(input.request_templates.clone())?,
+        passthrough: match input.passthrough_behavior.as_deref() {
+            None | Some("") => Passthrough::WhenNoMatch,
+            Some(text) => passthrough(text)?,
+        },
+        content_handling: content_handling(input.content_handling.as_deref())?,
+        timeout_in_millis: input.timeout_in_millis.map_or(Ok(29_000), |timeout| self::timeout(i64::from(timeout)))?,
+        cache_namespace: input.cache_namespace.clone().filter(|name| !name.is_empty()).unwrap_or(resource_id),
+        cache_key_parameters: parameters,
+        responses: BTreeMap::new(),
+    })
+}
+
+/// What AWS has and this version has not, each by its name.
+fn refuse_unbuilt(input: &model::PutIntegrationRequest) -> Answer<()> {
+    check_connection_type(input.connection_type.as_deref())?;
+    check_transfer_mode(input.response_transfer_mode.as_deref())?;
+    let skips = input.tls_config.as_ref().and_then(|tls| tls.insecure_skip_verification).unwrap_or(false);
+    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    let unbuilt = [
+        ("connectionId", given(&input.connection_id)),
+        ("integrationTarget", given(&input.integration_target)),
+        ("tlsConfig insecureSkipVerification", skips),
+    ];
+    match unbuilt.into_iter().find(|(_, given)| *given) {
+        Some((what, _)) => Err(Refusal::not_built(what)),
+        None => Ok(()),
+    }
+}
+
+fn check_connection_type(kind: Option<&str>) -> Answer<()> {
+    match kind {
+        None | Some("" | "INTERNET") => Ok(()),
+        Some(other) => Err(Refusal::not_built(format_args!("connectionType {other}"))),
+    }
+}
+
+fn check_transfer_mode(mode: Option<&str>) -> Answer<()> {
+    match mode {
+        None | Some("" | "BUFFERED") => Ok(()),
+        Some(other) => Err(Refusal::not_built(format_args!("responseTransferMode {other}"))),
+    }
+}
+
+fn passthrough(text: &str) -> Answer<Passthrough> {
+    Passthrough::parse(text).ok_or_else(|| {
+        Refusal::bad_request("Invalid passthroughBehavior specified. Valid options are WHEN_NO_MATCH,WHEN_NO_TEMPLATES,NEVER")
+    })
+}
+
+/// `contentHandling`, absent or empty for none.
+pub(super) fn content_handling(text: Option<&str>) -> Answer<Option<ContentHandling>> {
+    match text {
+        None | Some("") => Ok(None),
+        Some(text) => ContentHandling::parse(text).map(Some).ok_or_else(|| {
+            Refusal::bad_request("Invalid contentHandling specified. Valid options are CONVERT_TO_BINARY,CONVERT_TO_TEXT")
+        }),
+    }
+}
+
+fn timeout(milliseconds: i64) -> Answer<u32> {
+    let bounded = u32::try_from(milliseconds).ok().filter(|timeout| (50..=29_000).contains(timeout));
+    bounded.ok_or_else(|| Refusal::bad_request("Timeout should be between 50 ms and 29000 ms"))
+}
+
+/// Checks an integration as a whole, in AWS's order: verb, address, mappings.
+fn check(integration: &Integration, declared: Option<&BTreeMap<String, bool>>) -> Answer<()> {
+    match &integration.http_method {
+        Some(verb) => validate::verb(verb)?,
+        None if integration.kind == IntegrationType::Mock => {}
+        None => return Err(Refusal::bad_request("Enumeration value for HttpMethod must be non-empty")),
+    }
+    let uri = integration.uri.as_deref().unwrap_or_default();
+    if integration.kind.is_http() {
+        check_http_uri(uri)?;
+    } else if integration.kind.is_aws() {
+        check_aws_uri(uri, integration.kind)?;
+        check_credentials(integration.credentials.as_deref())?;
+    }
+    for (key, value) in integration.request_parameters.iter().flatten() {
+        validate::request_mapping(key, value, declared)?;
+    }
+    Ok(())
+}
+
+/// An address of a scheme and a host that we can call; stage variables may stand for any part of it.
+fn check_http_uri(uri: &str) -> Answer<()> {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| uri.strip_prefix(scheme));
+    let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let sound = match host {
+        Some(host) => !host.is_empty() && !uri.contains(|character: char| character.is_whitespace() || character.is_control()),
+        None => uri.starts_with("${stageVariables."),
+    };
+    match sound {
+        true => Ok(()),
+        false => Err(Refusal::bad_request("Invalid HTTP endpoint specified for URI")),
+    }
+}
+
+fn check_aws_uri(uri: &str, kind: IntegrationType) -> Answer<()> {
+    let parsed = AwsUri::parse(uri).map_err(|error| {
+        Refusal::bad_request(match error {
+            AwsUriError::NotAnArn => "Invalid ARN specified in the request",
+            AwsUriError::NeitherPathNorAction => "AWS ARN for integration must contain path or action",
+        })
+    })?;
+    if parsed.lambda_function().is_some() {
+        return Ok(());
+    }
+    let firehose = parsed.service == "firehose" && parsed.is_action;
+    if kind == IntegrationType::AwsProxy && !firehose {
+        return Err(Refusal::bad_request(
+            "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.",
+        ));
+    }
+    if parsed.service == "lambda" {
+        return Err(Refusal::not_built("an AWS integration with Lambda other than functions/{arn}/invocations"));
+    }
+    Err(Refusal::not_built(format_args!("an integration with the AWS service {}", parsed.service)))
+}
+
+/// A role of the API's owner; calling with the client's own identity needs what this version has not.
+fn check_credentials(credentials: Option<&str>) -> Answer<()> {
+    match credentials {
+        Some(role) if role.ends_with(":user/*") => Err(Refusal::not_built(format_args!("credentials {role}"))),
+        Some(role) if !role.starts_with("arn:") && !role.starts_with("${stageVariables.") => {
+            Err(Refusal::bad_request("Invalid ARN specified in the request"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn apply(integration: &mut Integration, edit: Edit) -> Answer<()> {
+    match edit.place {
+        "/uri" => integration.uri = edit.optional(),
+        "/httpMethod" => integration.http_method = edit.optional(),
+        "/credentials" => integration.credentials = edit.optional(),
+        "/passthroughBehavior" => integration.passthrough = passthrough(edit.text())?,
+        "/contentHandling" => integration.content_handling = content_handling(edit.optional().as_deref())?,
+        "/timeoutInMillis" => integration.timeout_in_millis = timeout(edit.text().parse().unwrap_or(-1))?,
+        "/cacheNamespace" => integration.cache_namespace = edit.text().to_owned(),
+        "/connectionType" => check_connection_type(edit.value.as_deref())?,
+        "/responseTransferMode" => check_transfer_mode(edit.value.as_deref())?,
+        "/tlsConfig/insecureSkipVerification" if !edit.flag() => {}
+        "/connectionId" | "/integrationTarget" if edit.optional().is_none() => {}
+        "/requestTemplates/{}" => edit_templates(&mut integration.request_templates, edit, "requestTemplates")?,
+        "/requestParameters/{}" => edit_mappings(&mut integration.request_parameters, edit, "requestParameters")?,
+        "/cacheKeyParameters/{}" => {
+            integration.cache_key_parameters.retain(|parameter| *parameter != edit.key);
+            if edit.op == Add {
+                integration.cache_key_parameters.push(edit.key);
+            }
+        }
+        setting => return Err(Refusal::not_built(setting.trim_start_matches('/').replace('/', " "))),
+    }
+    Ok(())
+}
+
+/// Edits a map of templates; `member` is its name in AWS's message.
+pub(super) fn edit_templates(templates: &mut Option<Templates>, edit: Edit, member: &str) -> Answer<()> {
+    if edit.op != Remove {
+        non_empty(&edit, member)?;
+        validate::template(edit.key.clone(), edit.text().to_owned())?;
+    }
+    edit_map(templates, edit, content_type_not_found, |edit| edit.value.clone())
+}
+
+/// Edits a map of parameter mappings; what they say is checked with the whole. `member` is the map's name in AWS's
+/// message.
+pub(super) fn edit_mappings(mappings: &mut Option<BTreeMap<String, String>>, edit: Edit, member: &str) -> Answer<()> {
+    if edit.op != Remove {
+        non_empty(&edit, member)?;
+    }
+    edit_map(mappings, edit, parameter_not_found, |edit| edit.text().to_owned())
+}
+
+fn non_empty(edit: &Edit, member: &str) -> Answer<()> {
+    match edit.text() {
+        "" => Err(Refusal::BadRequest(format!("Invalid null or empty value in {member}"))),
+        _ => Ok(()),
+    }
+}
+
+/// An integration as GetIntegration shows it, with its responses.
+pub(super) fn shown(integration: &Integration) -> model::Integration {
+    let responses = integration.responses.iter().map(|(status, response)| {
+        (status.clone(), integration_responses::shown(status, response))
+    });
+    model::Integration {
+        r#type: Some(integration.kind.text().to_owned()),
+        http_method: integration.http_method.clone(),
+        uri: integration.uri.clone(),
+        connection_type: integration.kind.is_http().then(|| "INTERNET".to_owned()),
+        credentials: integration.credentials.clone(),
+        request_parameters: integration.request_parameters.clone(),
+        request_templates: integration.request_templates.as_ref().map(shown_templates),
+        passthrough_behavior: Some(integration.passthrough.text().to_owned()),
+        content_handling: integration.content_handling.map(|handling| handling.text().to_owned()),
+        timeout_in_millis: i32::try_from(integration.timeout_in_millis).ok(),
+        cache_namespace: Some(integration.cache_namespace.clone()),
+        cache_key_parameters: Some(integration.cache_key_parameters.clone()),
+        integration_responses: (!integration.responses.is_empty()).then(|| responses.collect()),
+        response_transfer_mode: Some("BUFFERED".into()),
+        ..model::Integration::default()
+    }
+}
+
+/// Templates as AWS shows them.
+pub(super) fn shown_templates(templates: &Templates) -> BTreeMap<String, String> {
+    templates.iter().map(|(key, text)| (key.clone(), text.clone().unwrap_or_default())).collect()
+}

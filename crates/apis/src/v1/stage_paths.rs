@@ -1,0 +1,160 @@
+//! The patch paths of stages, which AWS words unlike those of every other resource: what is not a path of the stage
+//! itself is taken for a method setting.
+
+use model_apigateway::PatchOperation;
+
+use super::validate;
+use crate::patch::unescape;
+use crate::refusal::{Answer, Refusal};
+
+/// AWS's list of paths, blanks and missing commas as it sends them.
+const PATHS: &str = "[/deploymentId, /description, /cacheClusterEnabled, /cacheClusterSize, /clientCertificateId, \
+    /accessLogSettings, /accessLogSettings/destinationArn, /accessLogSettings/format, \
+    /{resourcePath}/{httpMethod}/metrics/enabled, /{resourcePath}/{httpMethod}/logging/dataTrace, \
+    /{resourcePath}/{httpMethod}/logging/loglevel, /{resourcePath}/{httpMethod}/throttling/burstLimit\
+    /{resourcePath}/{httpMethod}/throttling/rateLimit/{resourcePath}/{httpMethod}/caching/ttlInSeconds, \
+    /{resourcePath}/{httpMethod}/caching/enabled, /{resourcePath}/{httpMethod}/caching/dataEncrypted, \
+    /{resourcePath}/{httpMethod}/caching/requireAuthorizationForCacheControl, \
+    /{resourcePath}/{httpMethod}/caching/unauthorizedCacheControlHeaderStrategy, /*/*/metrics/enabled, \
+    /*/*/logging/dataTrace, /*/*/logging/loglevel, /*/*/throttling/burstLimit /*/*/throttling/rateLimit \
+    /*/*/caching/ttlInSeconds, /*/*/caching/enabled, /*/*/caching/dataEncrypted, \
+    /*/*/caching/requireAuthorizationForCacheControl, /*/*/caching/unauthorizedCacheControlHeaderStrategy, \
+    /variables/{variable_name}, /tracingEnabled]";
+
+/// The tails of method settings and the fields that they set.
+const METHOD_SETTINGS: [(&str, &str); 10] = [
+    ("metrics/enabled", "metricsEnabled"),
+    ("logging/dataTrace", "dataTraceEnabled"),
+    ("logging/loglevel", "loggingLevel"),
+    ("throttling/burstLimit", "throttlingBurstLimit"),
+    ("throttling/rateLimit", "throttlingRateLimit"),
+    ("caching/ttlInSeconds", "cacheTtlInSeconds"),
+    ("caching/enabled", "cachingEnabled"),
+    ("caching/dataEncrypted", "cacheDataEncrypted"),
+    ("caching/requireAuthorizationForCacheControl", "requireAuthorizationForCacheControl"),
+    ("caching/unauthorizedCacheControlHeaderStrategy", "unauthorizedCacheControlHeaderStrategy"),
+];
+
+/// What one operation does to a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum StageEdit {
+    Deployment(String),
+    /// Looked up before it is refused, for AWS refuses an unknown one.
+    CanaryDeployment(String),
+    Description(Option<String>),
+    SetVariable(String, String),
+    RemoveVariable(String),
+    /// What is asked for is as it is.
+    Nothing,
+}
+
+/// The edits that the operations ask for, in order, up to the first refusal.
+pub(super) fn edits(operations: &[PatchOperation]) -> impl Iterator<Item = Answer<StageEdit>> + '_ {
+    operations.iter().map(edit)
+}
+
+fn edit(operation: &PatchOperation) -> Answer<StageEdit> {
+    let path = operation.path.as_deref().ok_or_else(|| Refusal::bad_request("Invalid patch path null"))?;
+    let value = operation.value.as_deref().unwrap_or_default();
+    match operation.op.as_deref().unwrap_or_default() {
+        "replace" => replace(path, value),
+        "add" if is_canary_path(path) => Err(Refusal::BadRequest(format!("Invalid add operation with path: {path}"))),
+        "add" => set(path, value),
+        "remove" => remove(path),
+        "copy" => Err(copy(path, operation.from.as_deref().unwrap_or("null"))),
+        op => Err(Refusal::BadRequest(format!("Invalid {op} operation with path: {path}"))),
+    }
+}
+
+fn replace(path: &str, value: &str) -> Answer<StageEdit> {
+    let unbuilt = |on: bool, what: &str| if on { Err(Refusal::not_built(what)) } else { Ok(StageEdit::Nothing) };
+    match path {
+        "/deploymentId" => Ok(StageEdit::Deployment(value.to_owned())),
+        "/description" => Ok(StageEdit::Description(Some(value.to_owned()).filter(|text| !text.is_empty()))),
+        "/cacheClusterEnabled" => unbuilt(value.eq_ignore_ascii_case("true"), "cacheClusterEnabled"),
+        "/tracingEnabled" => unbuilt(value.eq_ignore_ascii_case("true"), "tracingEnabled"),
+        "/cacheClusterSize" => unbuilt(!value.is_empty(), "cacheClusterSize"),
+        "/clientCertificateId" => unbuilt(!value.is_empty(), "clientCertificateId"),
+        "/documentationVersion" => unbuilt(!value.is_empty(), "documentationVersion"),
+        "/canarySettings/deploymentId" => Ok(StageEdit::CanaryDeployment(value.to_owned())),
+        "/canarySettings/percentTraffic" | "/canarySettings/useStageCache" => unbuilt(true, "canarySettings"),
+        _ if path.starts_with("/canarySettings/stageVariableOverrides/") => unbuilt(true, "canarySettings"),
+        _ => set(path, value),
+    }
+}
+
+/// What `add` and `replace` both take.
+fn set(path: &str, value: &str) -> Answer<StageEdit> {
+    if let Some(name) = path.strip_prefix("/variables/").filter(|name| !name.contains('/')) {
+        let name = unescape(name);
+        validate::stage_variable(&name, value)?;
+        return Ok(StageEdit::SetVariable(name, value.to_owned()));
+    }
+    if path.starts_with("/accessLogSettings") {
+        return Err(access_log(path, value));
+    }
+    let setting = METHOD_SETTINGS.iter().find(|(tail, _)| method_of(path, tail).is_some());
+    if let Some((_, field)) = setting {
+        return Err(Refusal::not_built(format_args!("the method setting {field}")));
+    }
+    Err(Refusal::BadRequest(format!("Invalid method setting path: {path}. Must be one of: {PATHS}")))
+}
+
+/// A path of the canary that `replace` takes.
+fn is_canary_path(path: &str) -> bool {
+    path.strip_prefix("/canarySettings/").is_some_and(|child| {
+        matches!(child, "deploymentId" | "percentTraffic" | "useStageCache") || child.starts_with("stageVariableOverrides/")
+    })
+}
+
+fn access_log(path: &str, value: &str) -> Refusal {
+    match path {
+        "/accessLogSettings/destinationArn" | "/accessLogSettings/format" if value.is_empty() => {
+            Refusal::bad_request("Access Log value must not be empty")
+        }
+        "/accessLogSettings/destinationArn" | "/accessLogSettings/format" => {
+            Refusal::bad_request("CloudWatch Logs role ARN must be set in account settings to enable logging")
+        }
+        _ => Refusal::bad_request(
+            "Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, \
+             /accessLogSettings/format]",
+        ),
+    }
+}
+
+fn remove(path: &str) -> Answer<StageEdit> {
+    match path {
+        "/description" => return Ok(StageEdit::Description(None)),
+        "/accessLogSettings" | "/canarySettings" => return Ok(StageEdit::Nothing),
+        _ => {}
+    }
+    if let Some(name) = path.strip_prefix("/variables/").filter(|name| !name.contains('/')) {
+        return Ok(StageEdit::RemoveVariable(unescape(name)));
+    }
+    // There are no method settings, so none can go; the blank at the end is AWS's.
+    let setting = unescape(path.trim_start_matches('/'));
+    Err(Refusal::BadRequest(format!(
+        "Cannot remove method setting {setting} because there is no method setting for this method "
+    )))
+}
+
+/// Copying promotes a canary, and there are none.
+fn copy(path: &str, from: &str) -> Refusal {
+    match (path, from) {
+        ("/deploymentId", "/canarySettings/deploymentId")
+        | ("/variables", "/canarySettings/stageVariableOverrides") => {
+            Refusal::bad_request("Promotion not available. Canary does not exist.")
+        }
+        _ => Refusal::BadRequest(format!(
+            "Invalid copy operation with path: {path} and from {from}. Valid copy:path are [/deploymentId, /variables] \
+             and valid copy:from are [/canarySettings/deploymentId, /canarySettings/stageVariableOverrides]"
+        )),
+    }
+}
+
+/// `pets/GET` of `/pets/GET/metrics/enabled`, where the tail is `metrics/enabled`.
+fn method_of<'a>(path: &'a str, tail: &str) -> Option<&'a str> {
+    let method = path.strip_prefix('/')?.strip_suffix(tail)?.strip_suffix('/')?;
+    let (resource, verb) = method.rsplit_once('/')?;
+    (!resource.is_empty() && !verb.is_empty()).then_some(method)
+}

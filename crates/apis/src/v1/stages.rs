@@ -1,0 +1,203 @@
+//! Stages: names under which deployments are served.
+
+use std::collections::BTreeMap;
+
+use base::shape::Timestamp;
+use model_apigateway as model;
+use store::{Scope, Stored, Transaction};
+
+use super::stage_paths::{StageEdit, edits};
+use super::{EVERY, validate};
+use crate::Apis;
+use crate::refusal::{Answer, Refusal};
+use crate::rows::{ApiHead, RestApi, Stage};
+
+/// What the maker of a stage decides.
+pub(super) struct NewStage {
+    pub(super) deployment_id: String,
+    pub(super) description: Option<String>,
+    pub(super) variables: BTreeMap<String, String>,
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+impl Apis {
+    pub(crate) async fn create_stage(&self, scope: &Scope, input: model::CreateStageRequest) -> Answer<model::Stage> {
+        let api = input.rest_api_id.clone();
+        self.edit(scope, &api, input, |apis, scope, input| async move {
+            let (_, head) = apis.api_and_head(&scope, &input.rest_api_id).await?;
+            validate::stage_name(&input.stage_name)?;
+            let wanted = wanted(&input)?;
+            if apis.deployment(&scope, &input.rest_api_id, &input.deployment_id).await?.is_none() {
+                return Err(unknown_deployment());
+            }
+            refuse_unbuilt(input.cache_cluster_enabled, input.tracing_enabled)?;
+            if input.canary_settings.is_some() {
+                return Err(Refusal::not_built("canarySettings"));
+            }
+            if input.documentation_version.as_deref().is_some_and(|version| !version.is_empty()) {
+                return Err(Refusal::not_built("documentationVersion"));
+            }
+            if apis.stage(&scope, &input.rest_api_id, &input.stage_name).await.is_ok() {
+                return Err(Refusal::conflict("Stage already exists"));
+            }
+            let stage = apis.new_stage(&scope, &input.rest_api_id, &input.stage_name, wanted).await?;
+            let plan = apis.plan_of(&scope, &stage).await?;
+            let made = Transaction::new().update(&scope, &head.record, head.revision).insert(&scope, &stage);
+            apis.store.commit(made).await?;
+            apis.index.set_stage(&stage.api, &stage.name, Some(plan));
+            Ok(shown(&stage))
+        })
+        .await
+    }
+
+    /// A new stage, if the API may have one more.
+    pub(super) async fn new_stage(&self, scope: &Scope, api: &str, name: &str, wanted: NewStage) -> Answer<Stage> {
+        let existing = self.store.list::<Stage>(scope, api, None, EVERY).await?;
+        if existing.len() >= self.settings.limits.stages_per_api {
+            return Err(Refusal::quota("Stages", "API"));
+        }
+        let now = self.now();
+        Ok(Stage {
+            api: api.to_owned(),
+            name: name.to_owned(),
+            deployment_id: wanted.deployment_id,
+            description: wanted.description.filter(|text| !text.is_empty()),
+            variables: wanted.variables,
+            tags: wanted.tags,
+            created: now,
+            last_updated: now,
+        })
+    }
+
+    pub(crate) async fn get_stage(&self, scope: &Scope, input: model::GetStageRequest) -> Answer<model::Stage> {
+        self.rest_api(scope, &input.rest_api_id).await?;
+        Ok(shown(&self.stage(scope, &input.rest_api_id, &input.stage_name).await?.record))
+    }
+
+    pub(crate) async fn get_stages(&self, scope: &Scope, input: model::GetStagesRequest) -> Answer<model::Stages> {
+        self.rest_api(scope, &input.rest_api_id).await?;
+        let stages = self.store.list::<Stage>(scope, &input.rest_api_id, None, EVERY).await?;
+        let wanted = input.deployment_id.filter(|id| !id.is_empty());
+        let matching = stages.iter().map(|stage| &stage.record).filter(|stage| {
+            wanted.as_ref().is_none_or(|wanted| stage.deployment_id == *wanted)
+        });
+        Ok(model::Stages { item: Some(matching.map(shown).collect()) })
+    }
+
+    pub(crate) async fn update_stage(&self, scope: &Scope, input: model::UpdateStageRequest) -> Answer<model::Stage> {
+        let api = input.rest_api_id.clone();
+        self.edit(scope, &api, input, |apis, scope, input| async move {
+            let (_, head) = apis.api_and_head(&scope, &input.rest_api_id).await?;
+            let stored = apis.stage(&scope, &input.rest_api_id, &input.stage_name).await?;
+            let mut stage = stored.record.clone();
+            for edit in edits(input.patch_operations.as_deref().unwrap_or_default()) {
+                apis.apply(&scope, &mut stage, edit?).await?;
+            }
+            if stage == stored.record {
+                return Ok(shown(&stage));
+            }
+            stage.last_updated = apis.now();
+            let plan = apis.plan_of(&scope, &stage).await?;
+            let changed = Transaction::new()
+                .update(&scope, &head.record, head.revision)
+                .update(&scope, &stage, stored.revision);
+            apis.store.commit(changed).await?;
+            apis.index.set_stage(&stage.api, &stage.name, Some(plan));
+            Ok(shown(&stage))
+        })
+        .await
+    }
+
+    pub(crate) async fn delete_stage(&self, scope: &Scope, input: model::DeleteStageRequest) -> Answer<()> {
+        let api = input.rest_api_id.clone();
+        self.edit(scope, &api, input, |apis, scope, input| async move {
+            let (_, head) = apis.api_and_head(&scope, &input.rest_api_id).await?;
+            let stage = apis.stage(&scope, &input.rest_api_id, &input.stage_name).await?;
+            let key = store::Record::key(&stage.record);
+            let gone = Transaction::new()
+                .update(&scope, &head.record, head.revision)
+                .delete::<Stage>(&scope, &key, stage.revision);
+            apis.store.commit(gone).await?;
+            apis.index.remove_stage(&stage.record.api, &stage.record.name);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn api_and_head(&self, scope: &Scope, api: &str) -> Answer<(Stored<RestApi>, Stored<ApiHead>)> {
+        let stored = self.rest_api(scope, api).await?;
+        let head = self.head(scope, api).await?.ok_or(Refusal::Raced)?;
+        Ok((stored, head))
+    }
+
+    async fn apply(&self, scope: &Scope, stage: &mut Stage, edit: StageEdit) -> Answer<()> {
+        match edit {
+            StageEdit::Deployment(id) => {
+                if self.deployment(scope, &stage.api, &id).await?.is_none() {
+                    return Err(unknown_deployment());
+                }
+                stage.deployment_id = id;
+            }
+            StageEdit::CanaryDeployment(id) => {
+                let known = self.deployment(scope, &stage.api, &id).await?.is_some();
+                return Err(if known { Refusal::not_built("canarySettings") } else { unknown_deployment() });
+            }
+            StageEdit::Description(text) => stage.description = text,
+            StageEdit::SetVariable(name, value) => {
+                stage.variables.insert(name, value);
+                validate::stage_variables(&stage.variables)?;
+            }
+            StageEdit::RemoveVariable(name) => {
+                stage.variables.remove(&name);
+            }
+            StageEdit::Nothing => {}
+        }
+        Ok(())
+    }
+}
+
+fn unknown_deployment() -> Refusal {
+    Refusal::bad_request("Deployment id does not exist")
+}
+
+fn wanted(input: &model::CreateStageRequest) -> Answer<NewStage> {
+    let variables = input.variables.clone().unwrap_or_default();
+    validate::stage_variables(&variables)?;
+    let tags = input.tags.clone().unwrap_or_default();
+    validate::tags(&tags)?;
+    Ok(NewStage {
+        deployment_id: input.deployment_id.clone(),
+        description: input.description.clone(),
+        variables,
+        tags,
+    })
+}
+
+/// What AWS has and this version has not; switched off, it is as it is. The size of a cache that is off has no effect.
+pub(super) fn refuse_unbuilt(cache_cluster_enabled: Option<bool>, tracing_enabled: Option<bool>) -> Answer<()> {
+    if cache_cluster_enabled == Some(true) {
+        return Err(Refusal::not_built("cacheClusterEnabled"));
+    }
+    if tracing_enabled == Some(true) {
+        return Err(Refusal::not_built("tracingEnabled"));
+    }
+    Ok(())
+}
+
+/// A stage as AWS shows it.
+fn shown(stage: &Stage) -> model::Stage {
+    model::Stage {
+        deployment_id: Some(stage.deployment_id.clone()),
+        stage_name: Some(stage.name.clone()),
+        description: stage.description.clone(),
+        cache_cluster_enabled: Some(false),
+        cache_cluster_status: Some("NOT_AVAILABLE".into()),
+        method_settings: Some(BTreeMap::new()),
+        variables: (!stage.variables.is_empty()).then(|| stage.variables.clone()),
+        tracing_enabled: Some(false),
+        tags: (!stage.tags.is_empty()).then(|| stage.tags.clone()),
+        created_date: Some(Timestamp(stage.created as f64)),
+        last_updated_date: Some(Timestamp(stage.last_updated as f64)),
+        ..model::Stage::default()
+    }
+}

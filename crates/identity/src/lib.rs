@@ -5,6 +5,8 @@
 
 mod iam;
 mod sts;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

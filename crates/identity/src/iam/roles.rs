@@ -1,4 +1,4 @@
-//! Roles.
+//! Roles: made, read, listed and removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -85,8 +85,6 @@ pub(crate) struct Reference {
     pub(crate) timestamp_format: Option<String>,
     /// The element around the output, for the query protocol.
     pub(crate) result_wrapper: Option<String>,
-    /// Whether the server makes up a missing value.
-    pub(crate) idempotency_token: bool,
 }
 
 /// One shape.

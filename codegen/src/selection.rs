@@ -178,3 +178,66 @@ fn reach(model: &Model, name: &str, reachable: &mut BTreeSet<String>) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODEL: &str = r#"{
+        "metadata": {"apiVersion": "1", "endpointPrefix": "notes", "protocol": "rest-json", "serviceFullName": "Notes"},
+        "operations": {
+            "Put": {"http": {"method": "PUT", "requestUri": "/"}, "input": {"shape": "PutRequest"}},
+            "Get": {"http": {"method": "GET", "requestUri": "/"}, "output": {"shape": "Other"}}
+        },
+        "shapes": {
+            "PutRequest": {"type": "structure", "members": {"Kind": {"shape": "Kind"}, "Secrets": {"shape": "Secrets"}}},
+            "Kind": {"type": "string", "enum": ["a", "b", "c"], "pattern": "[a-z]{2}-x"},
+            "Secrets": {"type": "list", "member": {"shape": "Secret"}},
+            "Secret": {"type": "string", "sensitive": true},
+            "Other": {"type": "structure", "members": {}}
+        }
+    }"#;
+
+    fn service(operations: &[&str], overrides: &str) -> Result<Service> {
+        let operations = operations.iter().map(ToString::to_string).collect();
+        let selected = Selected { version: "1".into(), operations };
+        Service::new("notes", serde_json::from_str(MODEL)?, &selected, &toml::from_str(overrides)?)
+    }
+
+    #[test]
+    fn only_what_selected_operations_reach_is_generated() {
+        let service = service(&["Put"], "").unwrap();
+        let reachable: Vec<&str> = service.reachable.iter().map(String::as_str).collect();
+        assert_eq!(reachable, ["Kind", "PutRequest", "Secret", "Secrets"]);
+        assert!(service.is_sensitive("Secrets").unwrap());
+        assert!(!service.is_sensitive("Kind").unwrap());
+    }
+
+    #[test]
+    fn overrides_change_the_model() {
+        let overrides = r#"
+            enumerations = { Kind = ["c", "a"] }
+            pattern_parts = { "[a-z]{2}" = "[a-z]{3}" }
+            statuses = { Put = 201 }
+        "#;
+        let service = service(&["Put"], overrides).unwrap();
+        assert_eq!(service.shape("Kind").unwrap().enumeration, ["c", "a", "b"]);
+        assert_eq!(service.shape("Kind").unwrap().pattern.as_deref(), Some("[a-z]{3}-x"));
+        assert_eq!(service.model.operations["Put"].http.response_code, Some(201));
+    }
+
+    #[test]
+    fn names_that_the_model_does_not_have_are_refused() {
+        assert!(service(&["Jump"], "").is_err());
+        for overrides in [
+            "statuses = { Jump = 201 }",
+            "enumerations = { Kind = [\"z\"] }",
+            "patterns = { Nothing = \"x\" }",
+            "unchecked_enumerations = [\"Nothing\"]",
+            "path_style = \"other\"",
+            "unknown = 1",
+        ] {
+            assert!(service(&["Put"], overrides).is_err(), "{overrides}");
+        }
+    }
+}

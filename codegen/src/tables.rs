@@ -92,12 +92,11 @@ fn structure(service: &Service, shape: &Shape) -> Result<String> {
         let referenced = service.shape(&reference.shape)?;
         write!(
             members,
-            "Member {{ name: {name:?}, wire_name: {:?}, location: Location::{}, shape: &{}, required: {}, idempotency_token: {}, timestamp_format: {} }},",
+            "Member {{ name: {name:?}, wire_name: {:?}, location: Location::{}, shape: &{}, required: {}, timestamp_format: {} }},",
             reference.location_name.as_deref().unwrap_or(&name),
             location(&reference)?,
             constant(&reference.shape),
             shape.required.contains(&name),
-            reference.idempotency_token,
             format_of(reference.timestamp_format.as_deref().or(referenced.timestamp_format.as_deref()))?,
         )?;
     }

@@ -59,17 +59,37 @@ fn write(root: &Path, files: &[GeneratedFile]) -> Result<()> {
         }
         fs::write(&path, &file.content).with_context(|| format!("cannot write {}", file.path.display()))?;
     }
+    let leftovers = leftovers(root, files)?;
+    if !leftovers.is_empty() {
+        bail!("remove what is not generated: {}", leftovers.join(", "));
+    }
     Ok(())
 }
 
 fn compare(root: &Path, files: &[GeneratedFile]) -> Result<()> {
-    let stale: Vec<String> = files
+    let mut stale: Vec<String> = files
         .iter()
         .filter(|file| fs::read_to_string(root.join(&file.path)).ok().as_deref() != Some(&file.content))
         .map(|file| file.path.display().to_string())
         .collect();
+    stale.extend(leftovers(root, files)?);
     if stale.is_empty() {
         return Ok(());
     }
     bail!("generated files are not up to date: {}\nrun `cargo xtask codegen` and commit the result", stale.join(", "));
+}
+
+/// Files below the generated folders that the generator does not write.
+fn leftovers(root: &Path, files: &[GeneratedFile]) -> Result<Vec<String>> {
+    let mut leftovers = Vec::new();
+    for folder in files.iter().filter(|file| file.path.ends_with("src/lib.rs")).filter_map(|file| file.path.parent()) {
+        let Ok(entries) = fs::read_dir(root.join(folder)) else { continue };
+        for entry in entries {
+            let path = folder.join(entry?.file_name());
+            if !files.iter().any(|file| file.path == path) {
+                leftovers.push(format!("{} (no longer generated)", path.display()));
+            }
+        }
+    }
+    Ok(leftovers)
 }

@@ -166,8 +166,6 @@ pub struct Member {
     pub shape: &'static Shape,
     /// Whether a request without it is refused.
     pub required: bool,
-    /// Whether the server makes up a value when the client sent none.
-    pub idempotency_token: bool,
     /// The format of a timestamp, where the member says so itself.
     pub timestamp_format: Option<TimestampFormat>,
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use base::shape::{OperationModel, Service};
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{Response, StatusCode};
 
 use crate::codec::{self, encode};
 use crate::dispatch::{Credential, Decision, Dispatcher, ErrorFormat};
@@ -83,7 +83,12 @@ impl ControlPlane {
                 let answer = self.run(service, operation, labels, call, &request, body).await;
                 let answer = answer.and_then(|output| encode::success(service, operation, output, &request_id));
                 answer.unwrap_or_else(|error| {
-                    tracing::debug!(%request_id, service = service.name, operation = operation.name, %error, "answered with an error");
+                    let (service_name, operation) = (service.name, operation.name);
+                    if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
+                        tracing::warn!(%request_id, service = service_name, operation, %error, "a control-plane call failed");
+                    } else {
+                        tracing::debug!(%request_id, service = service_name, operation, %error, "answered with an error");
+                    }
                     encode::error(&error, service.protocol.into(), service.xml_namespace, &request_id)
                 })
             }

@@ -66,7 +66,7 @@ impl Report {
         }
         let shown = match value {
             None => " null".into(),
-            Some(_) if shape.sensitive => String::new(),
+            Some(_) if is_secret(shape) => String::new(),
             Some(value) => format!(" '{}'", shortened(&display(value, shape))),
         };
         self.violations.push(format!("Value{shown} at '{path}' failed to satisfy constraint: {constraint}"));
@@ -250,6 +250,16 @@ fn enumeration_rule(text: &Text) -> String {
 /// A bound as Java prints it: `1.0`.
 fn real(bound: f64) -> String {
     format!("{bound:?}")
+}
+
+/// Whether a value must not be shown: it, its elements or its entries are sensitive.
+fn is_secret(shape: &Shape) -> bool {
+    shape.sensitive
+        || match &shape.kind {
+            Kind::List(list) => is_secret(list.member),
+            Kind::Map(map) => is_secret(map.key) || is_secret(map.value),
+            _ => false,
+        }
 }
 
 /// How many bytes base64 text stands for.

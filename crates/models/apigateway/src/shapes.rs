@@ -14,7 +14,6 @@ pub(crate) static ACCESS_LOG_SETTINGS: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -23,7 +22,6 @@ pub(crate) static ACCESS_LOG_SETTINGS: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -80,7 +78,6 @@ pub(crate) static CANARY_SETTINGS: Shape = Shape {
                 location: Location::Body,
                 shape: &DOUBLE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -89,7 +86,6 @@ pub(crate) static CANARY_SETTINGS: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -98,7 +94,6 @@ pub(crate) static CANARY_SETTINGS: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -107,7 +102,6 @@ pub(crate) static CANARY_SETTINGS: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -142,7 +136,6 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -151,7 +144,6 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -160,7 +152,6 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -169,7 +160,6 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -178,7 +168,6 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &NULLABLE_BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -187,7 +176,6 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &CACHE_CLUSTER_SIZE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -196,7 +184,6 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -205,7 +192,6 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DEPLOYMENT_CANARY_SETTINGS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -214,7 +200,6 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &NULLABLE_BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -233,7 +218,6 @@ pub(crate) static CREATE_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -242,7 +226,6 @@ pub(crate) static CREATE_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -251,7 +234,6 @@ pub(crate) static CREATE_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -270,7 +252,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -279,7 +260,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -288,7 +268,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -297,7 +276,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -306,7 +284,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -315,7 +292,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &NULLABLE_INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -324,7 +300,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &API_KEY_SOURCE_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -333,7 +308,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ENDPOINT_CONFIGURATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -342,7 +316,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -351,7 +324,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -360,7 +332,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -369,7 +340,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &SECURITY_POLICY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -378,7 +348,6 @@ pub(crate) static CREATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ENDPOINT_ACCESS_MODE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -397,7 +366,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -406,7 +374,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -415,7 +382,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -424,7 +390,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -433,7 +398,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -442,7 +406,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &CACHE_CLUSTER_SIZE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -451,7 +414,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -460,7 +422,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -469,7 +430,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &CANARY_SETTINGS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -478,7 +438,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -487,7 +446,6 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -506,7 +464,6 @@ pub(crate) static DELETE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -515,7 +472,6 @@ pub(crate) static DELETE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -534,7 +490,6 @@ pub(crate) static DELETE_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -543,7 +498,6 @@ pub(crate) static DELETE_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -552,7 +506,6 @@ pub(crate) static DELETE_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -571,7 +524,6 @@ pub(crate) static DELETE_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -580,7 +532,6 @@ pub(crate) static DELETE_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -589,7 +540,6 @@ pub(crate) static DELETE_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -598,7 +548,6 @@ pub(crate) static DELETE_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STATUS_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -617,7 +566,6 @@ pub(crate) static DELETE_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -626,7 +574,6 @@ pub(crate) static DELETE_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -635,7 +582,6 @@ pub(crate) static DELETE_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -654,7 +600,6 @@ pub(crate) static DELETE_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -663,7 +608,6 @@ pub(crate) static DELETE_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -672,7 +616,6 @@ pub(crate) static DELETE_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -681,7 +624,6 @@ pub(crate) static DELETE_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STATUS_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -700,7 +642,6 @@ pub(crate) static DELETE_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -709,7 +650,6 @@ pub(crate) static DELETE_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -727,7 +667,6 @@ pub(crate) static DELETE_REST_API_REQUEST: Shape = Shape {
             location: Location::Uri,
             shape: &STRING,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -745,7 +684,6 @@ pub(crate) static DELETE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -754,7 +692,6 @@ pub(crate) static DELETE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -773,7 +710,6 @@ pub(crate) static DEPLOYMENT: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -782,7 +718,6 @@ pub(crate) static DEPLOYMENT: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -791,7 +726,6 @@ pub(crate) static DEPLOYMENT: Shape = Shape {
                 location: Location::Body,
                 shape: &TIMESTAMP,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -800,7 +734,6 @@ pub(crate) static DEPLOYMENT: Shape = Shape {
                 location: Location::Body,
                 shape: &PATH_TO_MAP_OF_METHOD_SNAPSHOT,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -819,7 +752,6 @@ pub(crate) static DEPLOYMENT_CANARY_SETTINGS: Shape = Shape {
                 location: Location::Body,
                 shape: &DOUBLE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -828,7 +760,6 @@ pub(crate) static DEPLOYMENT_CANARY_SETTINGS: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -837,7 +768,6 @@ pub(crate) static DEPLOYMENT_CANARY_SETTINGS: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -856,7 +786,6 @@ pub(crate) static DEPLOYMENTS: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -865,7 +794,6 @@ pub(crate) static DEPLOYMENTS: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_DEPLOYMENT,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -893,7 +821,6 @@ pub(crate) static ENDPOINT_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_ENDPOINT_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -902,7 +829,6 @@ pub(crate) static ENDPOINT_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &IP_ADDRESS_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -911,7 +837,6 @@ pub(crate) static ENDPOINT_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -936,7 +861,6 @@ pub(crate) static GET_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -945,7 +869,6 @@ pub(crate) static GET_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -954,7 +877,6 @@ pub(crate) static GET_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -973,7 +895,6 @@ pub(crate) static GET_DEPLOYMENTS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -982,7 +903,6 @@ pub(crate) static GET_DEPLOYMENTS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -991,7 +911,6 @@ pub(crate) static GET_DEPLOYMENTS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NULLABLE_INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1010,7 +929,6 @@ pub(crate) static GET_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1019,7 +937,6 @@ pub(crate) static GET_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1028,7 +945,6 @@ pub(crate) static GET_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1047,7 +963,6 @@ pub(crate) static GET_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1056,7 +971,6 @@ pub(crate) static GET_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1065,7 +979,6 @@ pub(crate) static GET_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1074,7 +987,6 @@ pub(crate) static GET_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STATUS_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1093,7 +1005,6 @@ pub(crate) static GET_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1102,7 +1013,6 @@ pub(crate) static GET_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1111,7 +1021,6 @@ pub(crate) static GET_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1130,7 +1039,6 @@ pub(crate) static GET_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1139,7 +1047,6 @@ pub(crate) static GET_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1148,7 +1055,6 @@ pub(crate) static GET_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1157,7 +1063,6 @@ pub(crate) static GET_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STATUS_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1176,7 +1081,6 @@ pub(crate) static GET_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1185,7 +1089,6 @@ pub(crate) static GET_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1194,7 +1097,6 @@ pub(crate) static GET_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1213,7 +1115,6 @@ pub(crate) static GET_RESOURCES_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1222,7 +1123,6 @@ pub(crate) static GET_RESOURCES_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1231,7 +1131,6 @@ pub(crate) static GET_RESOURCES_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NULLABLE_INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1240,7 +1139,6 @@ pub(crate) static GET_RESOURCES_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1258,7 +1156,6 @@ pub(crate) static GET_REST_API_REQUEST: Shape = Shape {
             location: Location::Uri,
             shape: &STRING,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -1276,7 +1173,6 @@ pub(crate) static GET_REST_APIS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1285,7 +1181,6 @@ pub(crate) static GET_REST_APIS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NULLABLE_INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1304,7 +1199,6 @@ pub(crate) static GET_STAGE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1313,7 +1207,6 @@ pub(crate) static GET_STAGE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1332,7 +1225,6 @@ pub(crate) static GET_STAGES_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1341,7 +1233,6 @@ pub(crate) static GET_STAGES_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1360,7 +1251,6 @@ pub(crate) static GET_TAGS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1369,7 +1259,6 @@ pub(crate) static GET_TAGS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1378,7 +1267,6 @@ pub(crate) static GET_TAGS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NULLABLE_INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1399,7 +1287,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &INTEGRATION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1408,7 +1295,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1417,7 +1303,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1426,7 +1311,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &CONNECTION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1435,7 +1319,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1444,7 +1327,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1453,7 +1335,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1462,7 +1343,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1471,7 +1351,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1480,7 +1359,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &CONTENT_HANDLING_STRATEGY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1489,7 +1367,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1498,7 +1375,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1507,7 +1383,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1516,7 +1391,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_INTEGRATION_RESPONSE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1525,7 +1399,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &TLS_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1534,7 +1407,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &RESPONSE_TRANSFER_MODE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1543,7 +1415,6 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1562,7 +1433,6 @@ pub(crate) static INTEGRATION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &STATUS_CODE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1571,7 +1441,6 @@ pub(crate) static INTEGRATION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1580,7 +1449,6 @@ pub(crate) static INTEGRATION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1589,7 +1457,6 @@ pub(crate) static INTEGRATION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1598,7 +1465,6 @@ pub(crate) static INTEGRATION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &CONTENT_HANDLING_STRATEGY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1766,7 +1632,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1775,7 +1640,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1784,7 +1648,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1793,7 +1656,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &NULLABLE_BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1802,7 +1664,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1811,7 +1672,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1820,7 +1680,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1829,7 +1688,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1838,7 +1696,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_METHOD_RESPONSE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1847,7 +1704,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &INTEGRATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1856,7 +1712,6 @@ pub(crate) static METHOD: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1875,7 +1730,6 @@ pub(crate) static METHOD_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &STATUS_CODE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1884,7 +1738,6 @@ pub(crate) static METHOD_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1893,7 +1746,6 @@ pub(crate) static METHOD_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1912,7 +1764,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1921,7 +1772,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1930,7 +1780,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1939,7 +1788,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1948,7 +1796,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &DOUBLE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1957,7 +1804,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1966,7 +1812,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1975,7 +1820,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1984,7 +1828,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1993,7 +1836,6 @@ pub(crate) static METHOD_SETTING: Shape = Shape {
                 location: Location::Body,
                 shape: &UNAUTHORIZED_CACHE_CONTROL_HEADER_STRATEGY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2012,7 +1854,6 @@ pub(crate) static METHOD_SNAPSHOT: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2021,7 +1862,6 @@ pub(crate) static METHOD_SNAPSHOT: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2055,7 +1895,6 @@ pub(crate) static PATCH_OPERATION: Shape = Shape {
                 location: Location::Body,
                 shape: &OP,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2064,7 +1903,6 @@ pub(crate) static PATCH_OPERATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2073,7 +1911,6 @@ pub(crate) static PATCH_OPERATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2082,7 +1919,6 @@ pub(crate) static PATCH_OPERATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2114,7 +1950,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2123,7 +1958,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2132,7 +1966,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2141,7 +1974,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &INTEGRATION_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2150,7 +1982,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2159,7 +1990,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2168,7 +1998,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &CONNECTION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2177,7 +2006,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2186,7 +2014,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2195,7 +2022,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2204,7 +2030,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2213,7 +2038,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2222,7 +2046,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2231,7 +2054,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2240,7 +2062,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &CONTENT_HANDLING_STRATEGY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2249,7 +2070,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &NULLABLE_INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2258,7 +2078,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &TLS_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2267,7 +2086,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &RESPONSE_TRANSFER_MODE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2276,7 +2094,6 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2295,7 +2112,6 @@ pub(crate) static PUT_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2304,7 +2120,6 @@ pub(crate) static PUT_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2313,7 +2128,6 @@ pub(crate) static PUT_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2322,7 +2136,6 @@ pub(crate) static PUT_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STATUS_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2331,7 +2144,6 @@ pub(crate) static PUT_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2340,7 +2152,6 @@ pub(crate) static PUT_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2349,7 +2160,6 @@ pub(crate) static PUT_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2358,7 +2168,6 @@ pub(crate) static PUT_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &CONTENT_HANDLING_STRATEGY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2377,7 +2186,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2386,7 +2194,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2395,7 +2202,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2404,7 +2210,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2413,7 +2218,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2422,7 +2226,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2431,7 +2234,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2440,7 +2242,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2449,7 +2250,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2458,7 +2258,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2467,7 +2266,6 @@ pub(crate) static PUT_METHOD_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2486,7 +2284,6 @@ pub(crate) static PUT_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2495,7 +2292,6 @@ pub(crate) static PUT_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2504,7 +2300,6 @@ pub(crate) static PUT_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2513,7 +2308,6 @@ pub(crate) static PUT_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STATUS_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2522,7 +2316,6 @@ pub(crate) static PUT_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2531,7 +2324,6 @@ pub(crate) static PUT_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2550,7 +2342,6 @@ pub(crate) static RESOURCE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2559,7 +2350,6 @@ pub(crate) static RESOURCE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2568,7 +2358,6 @@ pub(crate) static RESOURCE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2577,7 +2366,6 @@ pub(crate) static RESOURCE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2586,7 +2374,6 @@ pub(crate) static RESOURCE: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_METHOD,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2605,7 +2392,6 @@ pub(crate) static RESOURCES: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2614,7 +2400,6 @@ pub(crate) static RESOURCES: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_RESOURCE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2639,7 +2424,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2648,7 +2432,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2657,7 +2440,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2666,7 +2448,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &TIMESTAMP,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2675,7 +2456,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2684,7 +2464,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2693,7 +2472,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2702,7 +2480,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &NULLABLE_INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2711,7 +2488,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &API_KEY_SOURCE_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2720,7 +2496,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &ENDPOINT_CONFIGURATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2729,7 +2504,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2738,7 +2512,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2747,7 +2520,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2756,7 +2528,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2765,7 +2536,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &SECURITY_POLICY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2774,7 +2544,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &ENDPOINT_ACCESS_MODE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2783,7 +2552,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &API_STATUS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2792,7 +2560,6 @@ pub(crate) static REST_API: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2811,7 +2578,6 @@ pub(crate) static REST_APIS: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2820,7 +2586,6 @@ pub(crate) static REST_APIS: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_REST_API,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2862,7 +2627,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2871,7 +2635,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2880,7 +2643,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2889,7 +2651,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2898,7 +2659,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2907,7 +2667,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &CACHE_CLUSTER_SIZE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2916,7 +2675,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &CACHE_CLUSTER_STATUS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2925,7 +2683,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_METHOD_SETTINGS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2934,7 +2691,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2943,7 +2699,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2952,7 +2707,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &ACCESS_LOG_SETTINGS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2961,7 +2715,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &CANARY_SETTINGS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2970,7 +2723,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2979,7 +2731,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2988,7 +2739,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2997,7 +2747,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &TIMESTAMP,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3006,7 +2755,6 @@ pub(crate) static STAGE: Shape = Shape {
                 location: Location::Body,
                 shape: &TIMESTAMP,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3024,7 +2772,6 @@ pub(crate) static STAGES: Shape = Shape {
             location: Location::Body,
             shape: &LIST_OF_STAGE,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -3054,7 +2801,6 @@ pub(crate) static TAG_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3063,7 +2809,6 @@ pub(crate) static TAG_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3081,7 +2826,6 @@ pub(crate) static TAGS: Shape = Shape {
             location: Location::Body,
             shape: &MAP_OF_STRING_TO_STRING,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -3100,7 +2844,6 @@ pub(crate) static TLS_CONFIG: Shape = Shape {
             location: Location::Body,
             shape: &BOOLEAN,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -3128,7 +2871,6 @@ pub(crate) static UNTAG_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3137,7 +2879,6 @@ pub(crate) static UNTAG_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &LIST_OF_STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3156,7 +2897,6 @@ pub(crate) static UPDATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3165,7 +2905,6 @@ pub(crate) static UPDATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3174,7 +2913,6 @@ pub(crate) static UPDATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3193,7 +2931,6 @@ pub(crate) static UPDATE_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3202,7 +2939,6 @@ pub(crate) static UPDATE_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3211,7 +2947,6 @@ pub(crate) static UPDATE_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3220,7 +2955,6 @@ pub(crate) static UPDATE_INTEGRATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3239,7 +2973,6 @@ pub(crate) static UPDATE_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3248,7 +2981,6 @@ pub(crate) static UPDATE_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3257,7 +2989,6 @@ pub(crate) static UPDATE_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3266,7 +2997,6 @@ pub(crate) static UPDATE_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STATUS_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3275,7 +3005,6 @@ pub(crate) static UPDATE_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3294,7 +3023,6 @@ pub(crate) static UPDATE_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3303,7 +3031,6 @@ pub(crate) static UPDATE_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3312,7 +3039,6 @@ pub(crate) static UPDATE_METHOD_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3321,7 +3047,6 @@ pub(crate) static UPDATE_METHOD_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3340,7 +3065,6 @@ pub(crate) static UPDATE_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3349,7 +3073,6 @@ pub(crate) static UPDATE_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3358,7 +3081,6 @@ pub(crate) static UPDATE_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3367,7 +3089,6 @@ pub(crate) static UPDATE_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STATUS_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3376,7 +3097,6 @@ pub(crate) static UPDATE_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3395,7 +3115,6 @@ pub(crate) static UPDATE_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3404,7 +3123,6 @@ pub(crate) static UPDATE_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3413,7 +3131,6 @@ pub(crate) static UPDATE_RESOURCE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3432,7 +3149,6 @@ pub(crate) static UPDATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3441,7 +3157,6 @@ pub(crate) static UPDATE_REST_API_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3460,7 +3175,6 @@ pub(crate) static UPDATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3469,7 +3183,6 @@ pub(crate) static UPDATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STRING,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3478,7 +3191,6 @@ pub(crate) static UPDATE_STAGE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],

@@ -14,7 +14,6 @@ pub(crate) static ATTACH_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -23,7 +22,6 @@ pub(crate) static ATTACH_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -42,7 +40,6 @@ pub(crate) static ATTACHED_PERMISSIONS_BOUNDARY: Shape = Shape {
                 location: Location::Body,
                 shape: &PERMISSIONS_BOUNDARY_ATTACHMENT_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -51,7 +48,6 @@ pub(crate) static ATTACHED_PERMISSIONS_BOUNDARY: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -70,7 +66,6 @@ pub(crate) static ATTACHED_POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_NAME_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -79,7 +74,6 @@ pub(crate) static ATTACHED_POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -98,7 +92,6 @@ pub(crate) static CREATE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -107,7 +100,6 @@ pub(crate) static CREATE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_PATH_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -116,7 +108,6 @@ pub(crate) static CREATE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_DOCUMENT_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -125,7 +116,6 @@ pub(crate) static CREATE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_DESCRIPTION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -134,7 +124,6 @@ pub(crate) static CREATE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &TAG_LIST_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -152,7 +141,6 @@ pub(crate) static CREATE_POLICY_RESPONSE: Shape = Shape {
             location: Location::Body,
             shape: &POLICY,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -170,7 +158,6 @@ pub(crate) static CREATE_ROLE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &PATH_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -179,7 +166,6 @@ pub(crate) static CREATE_ROLE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -188,7 +174,6 @@ pub(crate) static CREATE_ROLE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_DOCUMENT_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -197,7 +182,6 @@ pub(crate) static CREATE_ROLE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_DESCRIPTION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -206,7 +190,6 @@ pub(crate) static CREATE_ROLE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_MAX_SESSION_DURATION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -215,7 +198,6 @@ pub(crate) static CREATE_ROLE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -224,7 +206,6 @@ pub(crate) static CREATE_ROLE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &TAG_LIST_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -242,7 +223,6 @@ pub(crate) static CREATE_ROLE_RESPONSE: Shape = Shape {
             location: Location::Body,
             shape: &ROLE,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -259,7 +239,6 @@ pub(crate) static DELETE_POLICY_REQUEST: Shape = Shape {
             location: Location::Body,
             shape: &ARN_TYPE,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -277,7 +256,6 @@ pub(crate) static DELETE_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -286,7 +264,6 @@ pub(crate) static DELETE_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -304,7 +281,6 @@ pub(crate) static DELETE_ROLE_REQUEST: Shape = Shape {
             location: Location::Body,
             shape: &ROLE_NAME_TYPE,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -322,7 +298,6 @@ pub(crate) static DETACH_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -331,7 +306,6 @@ pub(crate) static DETACH_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -349,7 +323,6 @@ pub(crate) static GET_POLICY_REQUEST: Shape = Shape {
             location: Location::Body,
             shape: &ARN_TYPE,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -366,7 +339,6 @@ pub(crate) static GET_POLICY_RESPONSE: Shape = Shape {
             location: Location::Body,
             shape: &POLICY,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -384,7 +356,6 @@ pub(crate) static GET_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -393,7 +364,6 @@ pub(crate) static GET_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -412,7 +382,6 @@ pub(crate) static GET_ROLE_POLICY_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -421,7 +390,6 @@ pub(crate) static GET_ROLE_POLICY_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -430,7 +398,6 @@ pub(crate) static GET_ROLE_POLICY_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_DOCUMENT_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -448,7 +415,6 @@ pub(crate) static GET_ROLE_REQUEST: Shape = Shape {
             location: Location::Body,
             shape: &ROLE_NAME_TYPE,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -465,7 +431,6 @@ pub(crate) static GET_ROLE_RESPONSE: Shape = Shape {
             location: Location::Body,
             shape: &ROLE,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -483,7 +448,6 @@ pub(crate) static LIST_ATTACHED_ROLE_POLICIES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -492,7 +456,6 @@ pub(crate) static LIST_ATTACHED_ROLE_POLICIES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_PATH_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -501,7 +464,6 @@ pub(crate) static LIST_ATTACHED_ROLE_POLICIES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MARKER_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -510,7 +472,6 @@ pub(crate) static LIST_ATTACHED_ROLE_POLICIES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAX_ITEMS_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -529,7 +490,6 @@ pub(crate) static LIST_ATTACHED_ROLE_POLICIES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &ATTACHED_POLICIES_LIST_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -538,7 +498,6 @@ pub(crate) static LIST_ATTACHED_ROLE_POLICIES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -547,7 +506,6 @@ pub(crate) static LIST_ATTACHED_ROLE_POLICIES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &RESPONSE_MARKER_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -566,7 +524,6 @@ pub(crate) static LIST_ROLE_POLICIES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -575,7 +532,6 @@ pub(crate) static LIST_ROLE_POLICIES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MARKER_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -584,7 +540,6 @@ pub(crate) static LIST_ROLE_POLICIES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAX_ITEMS_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -603,7 +558,6 @@ pub(crate) static LIST_ROLE_POLICIES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_NAME_LIST_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -612,7 +566,6 @@ pub(crate) static LIST_ROLE_POLICIES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -621,7 +574,6 @@ pub(crate) static LIST_ROLE_POLICIES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &RESPONSE_MARKER_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -640,7 +592,6 @@ pub(crate) static LIST_ROLES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &PATH_PREFIX_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -649,7 +600,6 @@ pub(crate) static LIST_ROLES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MARKER_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -658,7 +608,6 @@ pub(crate) static LIST_ROLES_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MAX_ITEMS_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -677,7 +626,6 @@ pub(crate) static LIST_ROLES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_LIST_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -686,7 +634,6 @@ pub(crate) static LIST_ROLES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -695,7 +642,6 @@ pub(crate) static LIST_ROLES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &RESPONSE_MARKER_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -720,7 +666,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_NAME_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -729,7 +674,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &ID_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -738,7 +682,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -747,7 +690,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_PATH_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -756,7 +698,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_VERSION_ID_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -765,7 +706,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &ATTACHMENT_COUNT_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -774,7 +714,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &ATTACHMENT_COUNT_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -783,7 +722,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -792,7 +730,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_DESCRIPTION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -801,7 +738,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &DATE_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -810,7 +746,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &DATE_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -819,7 +754,6 @@ pub(crate) static POLICY: Shape = Shape {
                 location: Location::Body,
                 shape: &TAG_LIST_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -838,7 +772,6 @@ pub(crate) static PUT_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -847,7 +780,6 @@ pub(crate) static PUT_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -856,7 +788,6 @@ pub(crate) static PUT_ROLE_POLICY_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_DOCUMENT_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -875,7 +806,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &PATH_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -884,7 +814,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_NAME_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -893,7 +822,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &ID_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -902,7 +830,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -911,7 +838,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &DATE_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -920,7 +846,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &POLICY_DOCUMENT_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -929,7 +854,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_DESCRIPTION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -938,7 +862,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_MAX_SESSION_DURATION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -947,7 +870,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &ATTACHED_PERMISSIONS_BOUNDARY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -956,7 +878,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &TAG_LIST_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -965,7 +886,6 @@ pub(crate) static ROLE: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_LAST_USED,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -984,7 +904,6 @@ pub(crate) static ROLE_LAST_USED: Shape = Shape {
                 location: Location::Body,
                 shape: &DATE_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -993,7 +912,6 @@ pub(crate) static ROLE_LAST_USED: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1012,7 +930,6 @@ pub(crate) static TAG: Shape = Shape {
                 location: Location::Body,
                 shape: &TAG_KEY_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1021,7 +938,6 @@ pub(crate) static TAG: Shape = Shape {
                 location: Location::Body,
                 shape: &TAG_VALUE_TYPE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],

@@ -24,7 +24,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &NAMESPACED_FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -33,7 +32,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STATEMENT_ID,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -42,7 +40,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ACTION,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -51,7 +48,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &PRINCIPAL,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -60,7 +56,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -69,7 +64,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &SOURCE_OWNER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -78,7 +72,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &EVENT_SOURCE_TOKEN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -87,7 +80,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -96,7 +88,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -105,7 +96,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &PRINCIPAL_ORG_ID,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -114,7 +104,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_URL_AUTH_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -123,7 +112,6 @@ pub(crate) static ADD_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &INVOKED_VIA_FUNCTION_URL,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -141,7 +129,6 @@ pub(crate) static ADD_PERMISSION_RESPONSE: Shape = Shape {
             location: Location::Body,
             shape: &STRING,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -192,7 +179,6 @@ pub(crate) static ALIAS_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -201,7 +187,6 @@ pub(crate) static ALIAS_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &ALIAS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -210,7 +195,6 @@ pub(crate) static ALIAS_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &VERSION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -219,7 +203,6 @@ pub(crate) static ALIAS_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &DESCRIPTION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -228,7 +211,6 @@ pub(crate) static ALIAS_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &ALIAS_ROUTING_CONFIGURATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -237,7 +219,6 @@ pub(crate) static ALIAS_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -266,7 +247,6 @@ pub(crate) static ALIAS_ROUTING_CONFIGURATION: Shape = Shape {
             location: Location::Body,
             shape: &ADDITIONAL_VERSION_WEIGHTS,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -336,7 +316,6 @@ pub(crate) static CAPACITY_PROVIDER_CONFIG: Shape = Shape {
             location: Location::Body,
             shape: &LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -365,7 +344,6 @@ pub(crate) static CONCURRENCY: Shape = Shape {
             location: Location::Body,
             shape: &RESERVED_CONCURRENT_EXECUTIONS,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -383,7 +361,6 @@ pub(crate) static CREATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -392,7 +369,6 @@ pub(crate) static CREATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ALIAS,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -401,7 +377,6 @@ pub(crate) static CREATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &VERSION_WITH_LATEST_PUBLISHED,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -410,7 +385,6 @@ pub(crate) static CREATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DESCRIPTION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -419,7 +393,6 @@ pub(crate) static CREATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ALIAS_ROUTING_CONFIGURATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -438,7 +411,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -447,7 +419,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &RUNTIME,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -456,7 +427,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_ARN,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -465,7 +435,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &HANDLER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -474,7 +443,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -483,7 +451,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DESCRIPTION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -492,7 +459,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &TIMEOUT,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -501,7 +467,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MEMORY_SIZE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -510,7 +475,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -519,7 +483,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &VPC_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -528,7 +491,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &PACKAGE_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -537,7 +499,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DEAD_LETTER_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -546,7 +507,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ENVIRONMENT,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -555,7 +515,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &KMS_KEY_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -564,7 +523,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &TRACING_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -573,7 +531,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &TAGS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -582,7 +539,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LAYER_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -591,7 +547,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &FILE_SYSTEM_CONFIG_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -600,7 +555,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &IMAGE_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -609,7 +563,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &CODE_SIGNING_CONFIG_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -618,7 +571,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ARCHITECTURES_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -627,7 +579,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &EPHEMERAL_STORAGE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -636,7 +587,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &SNAP_START,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -645,7 +595,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LOGGING_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -654,7 +603,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &CAPACITY_PROVIDER_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -663,7 +611,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_VERSION_LATEST_PUBLISHED,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -672,7 +619,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DURABLE_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -681,7 +627,6 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &TENANCY_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -699,7 +644,6 @@ pub(crate) static DEAD_LETTER_CONFIG: Shape = Shape {
             location: Location::Body,
             shape: &RESOURCE_ARN,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -717,7 +661,6 @@ pub(crate) static DELETE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -726,7 +669,6 @@ pub(crate) static DELETE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &ALIAS,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -745,7 +687,6 @@ pub(crate) static DELETE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &NAMESPACED_FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -754,7 +695,6 @@ pub(crate) static DELETE_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -772,7 +712,6 @@ pub(crate) static DELETE_FUNCTION_RESPONSE: Shape = Shape {
             location: Location::StatusCode,
             shape: &INTEGER,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -796,7 +735,6 @@ pub(crate) static DURABLE_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &RETENTION_PERIOD_IN_DAYS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -805,7 +743,6 @@ pub(crate) static DURABLE_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &EXECUTION_TIMEOUT,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -845,7 +782,6 @@ pub(crate) static ENVIRONMENT: Shape = Shape {
             location: Location::Body,
             shape: &ENVIRONMENT_VARIABLES,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -863,7 +799,6 @@ pub(crate) static ENVIRONMENT_ERROR: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -872,7 +807,6 @@ pub(crate) static ENVIRONMENT_ERROR: Shape = Shape {
                 location: Location::Body,
                 shape: &SENSITIVE_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -891,7 +825,6 @@ pub(crate) static ENVIRONMENT_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &ENVIRONMENT_VARIABLES,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -900,7 +833,6 @@ pub(crate) static ENVIRONMENT_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &ENVIRONMENT_ERROR,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -943,7 +875,6 @@ pub(crate) static EPHEMERAL_STORAGE: Shape = Shape {
             location: Location::Body,
             shape: &EPHEMERAL_STORAGE_SIZE,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -1001,7 +932,6 @@ pub(crate) static FILE_SYSTEM_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &FILE_SYSTEM_ARN,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1010,7 +940,6 @@ pub(crate) static FILE_SYSTEM_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &LOCAL_MOUNT_PATH,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1052,7 +981,6 @@ pub(crate) static FUNCTION_CODE: Shape = Shape {
                 location: Location::Body,
                 shape: &BLOB,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1061,7 +989,6 @@ pub(crate) static FUNCTION_CODE: Shape = Shape {
                 location: Location::Body,
                 shape: &S3_BUCKET,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1070,7 +997,6 @@ pub(crate) static FUNCTION_CODE: Shape = Shape {
                 location: Location::Body,
                 shape: &S3_KEY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1079,7 +1005,6 @@ pub(crate) static FUNCTION_CODE: Shape = Shape {
                 location: Location::Body,
                 shape: &S3_OBJECT_VERSION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1088,7 +1013,6 @@ pub(crate) static FUNCTION_CODE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1097,7 +1021,6 @@ pub(crate) static FUNCTION_CODE: Shape = Shape {
                 location: Location::Body,
                 shape: &KMS_KEY_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1116,7 +1039,6 @@ pub(crate) static FUNCTION_CODE_LOCATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1125,7 +1047,6 @@ pub(crate) static FUNCTION_CODE_LOCATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1134,7 +1055,6 @@ pub(crate) static FUNCTION_CODE_LOCATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1143,7 +1063,6 @@ pub(crate) static FUNCTION_CODE_LOCATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1152,7 +1071,6 @@ pub(crate) static FUNCTION_CODE_LOCATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1171,7 +1089,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &NAMESPACED_FUNCTION_NAME,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1180,7 +1097,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &NAME_SPACED_FUNCTION_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1189,7 +1105,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &RUNTIME,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1198,7 +1113,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1207,7 +1121,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &HANDLER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1216,7 +1129,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &LONG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1225,7 +1137,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &DESCRIPTION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1234,7 +1145,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &TIMEOUT,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1243,7 +1153,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &MEMORY_SIZE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1252,7 +1161,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &TIMESTAMP,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1261,7 +1169,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1270,7 +1177,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &VERSION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1279,7 +1185,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &VPC_CONFIG_RESPONSE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1288,7 +1193,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &DEAD_LETTER_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1297,7 +1201,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &ENVIRONMENT_RESPONSE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1306,7 +1209,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &KMS_KEY_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1315,7 +1217,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &TRACING_CONFIG_RESPONSE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1324,7 +1225,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1333,7 +1233,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1342,7 +1241,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &LAYERS_REFERENCE_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1351,7 +1249,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STATE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1360,7 +1257,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STATE_REASON,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1369,7 +1265,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STATE_REASON_CODE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1378,7 +1273,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &LAST_UPDATE_STATUS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1387,7 +1281,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &LAST_UPDATE_STATUS_REASON,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1396,7 +1289,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &LAST_UPDATE_STATUS_REASON_CODE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1405,7 +1297,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &FILE_SYSTEM_CONFIG_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1414,7 +1305,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &PACKAGE_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1423,7 +1313,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &IMAGE_CONFIG_RESPONSE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1432,7 +1321,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1441,7 +1329,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1450,7 +1337,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &ARCHITECTURES_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1459,7 +1345,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &EPHEMERAL_STORAGE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1468,7 +1353,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &SNAP_START_RESPONSE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1477,7 +1361,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &RUNTIME_VERSION_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1486,7 +1369,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &LOGGING_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1495,7 +1377,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &CAPACITY_PROVIDER_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1504,7 +1385,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1513,7 +1393,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &DURABLE_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1522,7 +1401,6 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
                 location: Location::Body,
                 shape: &TENANCY_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1582,7 +1460,6 @@ pub(crate) static GET_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1591,7 +1468,6 @@ pub(crate) static GET_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &ALIAS,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1610,7 +1486,6 @@ pub(crate) static GET_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &NAMESPACED_FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1619,7 +1494,6 @@ pub(crate) static GET_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1638,7 +1512,6 @@ pub(crate) static GET_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &NAMESPACED_FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1647,7 +1520,6 @@ pub(crate) static GET_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1666,7 +1538,6 @@ pub(crate) static GET_FUNCTION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_CONFIGURATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1675,7 +1546,6 @@ pub(crate) static GET_FUNCTION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_CODE_LOCATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1684,7 +1554,6 @@ pub(crate) static GET_FUNCTION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &TAGS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1693,7 +1562,6 @@ pub(crate) static GET_FUNCTION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &TAGS_ERROR,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1702,7 +1570,6 @@ pub(crate) static GET_FUNCTION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &CONCURRENCY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1721,7 +1588,6 @@ pub(crate) static GET_POLICY_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &NAMESPACED_FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1730,7 +1596,6 @@ pub(crate) static GET_POLICY_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1749,7 +1614,6 @@ pub(crate) static GET_POLICY_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1758,7 +1622,6 @@ pub(crate) static GET_POLICY_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1787,7 +1650,6 @@ pub(crate) static IMAGE_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1796,7 +1658,6 @@ pub(crate) static IMAGE_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1805,7 +1666,6 @@ pub(crate) static IMAGE_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &WORKING_DIRECTORY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1824,7 +1684,6 @@ pub(crate) static IMAGE_CONFIG_ERROR: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1833,7 +1692,6 @@ pub(crate) static IMAGE_CONFIG_ERROR: Shape = Shape {
                 location: Location::Body,
                 shape: &SENSITIVE_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1852,7 +1710,6 @@ pub(crate) static IMAGE_CONFIG_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &IMAGE_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1861,7 +1718,6 @@ pub(crate) static IMAGE_CONFIG_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &IMAGE_CONFIG_ERROR,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1882,7 +1738,6 @@ pub(crate) static INVOCATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &NAMESPACED_FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1891,7 +1746,6 @@ pub(crate) static INVOCATION_REQUEST: Shape = Shape {
                 location: Location::Header,
                 shape: &INVOCATION_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1900,7 +1754,6 @@ pub(crate) static INVOCATION_REQUEST: Shape = Shape {
                 location: Location::Header,
                 shape: &LOG_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1909,7 +1762,6 @@ pub(crate) static INVOCATION_REQUEST: Shape = Shape {
                 location: Location::Header,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1918,7 +1770,6 @@ pub(crate) static INVOCATION_REQUEST: Shape = Shape {
                 location: Location::Header,
                 shape: &DURABLE_EXECUTION_NAME,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1927,7 +1778,6 @@ pub(crate) static INVOCATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &BLOB,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1936,7 +1786,6 @@ pub(crate) static INVOCATION_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1945,7 +1794,6 @@ pub(crate) static INVOCATION_REQUEST: Shape = Shape {
                 location: Location::Header,
                 shape: &TENANT_ID,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -1964,7 +1812,6 @@ pub(crate) static INVOCATION_RESPONSE: Shape = Shape {
                 location: Location::StatusCode,
                 shape: &INTEGER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1973,7 +1820,6 @@ pub(crate) static INVOCATION_RESPONSE: Shape = Shape {
                 location: Location::Header,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1982,7 +1828,6 @@ pub(crate) static INVOCATION_RESPONSE: Shape = Shape {
                 location: Location::Header,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -1991,7 +1836,6 @@ pub(crate) static INVOCATION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &BLOB,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2000,7 +1844,6 @@ pub(crate) static INVOCATION_RESPONSE: Shape = Shape {
                 location: Location::Header,
                 shape: &VERSION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2009,7 +1852,6 @@ pub(crate) static INVOCATION_RESPONSE: Shape = Shape {
                 location: Location::Header,
                 shape: &DURABLE_EXECUTION_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2051,7 +1893,6 @@ pub(crate) static LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG: Shape = Sha
                 location: Location::Body,
                 shape: &CAPACITY_PROVIDER_ARN,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2060,7 +1901,6 @@ pub(crate) static LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG: Shape = Sha
                 location: Location::Body,
                 shape: &PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2069,7 +1909,6 @@ pub(crate) static LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG: Shape = Sha
                 location: Location::Body,
                 shape: &EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2149,7 +1988,6 @@ pub(crate) static LAYER: Shape = Shape {
                 location: Location::Body,
                 shape: &LAYER_VERSION_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2158,7 +1996,6 @@ pub(crate) static LAYER: Shape = Shape {
                 location: Location::Body,
                 shape: &LONG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2167,7 +2004,6 @@ pub(crate) static LAYER: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2176,7 +2012,6 @@ pub(crate) static LAYER: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2217,7 +2052,6 @@ pub(crate) static LIST_ALIASES_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2226,7 +2060,6 @@ pub(crate) static LIST_ALIASES_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &VERSION_WITH_LATEST_PUBLISHED,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2235,7 +2068,6 @@ pub(crate) static LIST_ALIASES_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2244,7 +2076,6 @@ pub(crate) static LIST_ALIASES_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &MAX_LIST_ITEMS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2263,7 +2094,6 @@ pub(crate) static LIST_ALIASES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2272,7 +2102,6 @@ pub(crate) static LIST_ALIASES_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &ALIAS_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2291,7 +2120,6 @@ pub(crate) static LIST_FUNCTIONS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &MASTER_REGION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2300,7 +2128,6 @@ pub(crate) static LIST_FUNCTIONS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &FUNCTION_VERSION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2309,7 +2136,6 @@ pub(crate) static LIST_FUNCTIONS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2318,7 +2144,6 @@ pub(crate) static LIST_FUNCTIONS_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &MAX_LIST_ITEMS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2337,7 +2162,6 @@ pub(crate) static LIST_FUNCTIONS_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2346,7 +2170,6 @@ pub(crate) static LIST_FUNCTIONS_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2365,7 +2188,6 @@ pub(crate) static LIST_VERSIONS_BY_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &NAMESPACED_FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2374,7 +2196,6 @@ pub(crate) static LIST_VERSIONS_BY_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2383,7 +2204,6 @@ pub(crate) static LIST_VERSIONS_BY_FUNCTION_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &MAX_LIST_ITEMS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2402,7 +2222,6 @@ pub(crate) static LIST_VERSIONS_BY_FUNCTION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2411,7 +2230,6 @@ pub(crate) static LIST_VERSIONS_BY_FUNCTION_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2462,7 +2280,6 @@ pub(crate) static LOGGING_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &LOG_FORMAT,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2471,7 +2288,6 @@ pub(crate) static LOGGING_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &APPLICATION_LOG_LEVEL,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2480,7 +2296,6 @@ pub(crate) static LOGGING_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &SYSTEM_LOG_LEVEL,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2489,7 +2304,6 @@ pub(crate) static LOGGING_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &LOG_GROUP,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2600,7 +2414,6 @@ pub(crate) static PUBLISH_VERSION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2609,7 +2422,6 @@ pub(crate) static PUBLISH_VERSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2618,7 +2430,6 @@ pub(crate) static PUBLISH_VERSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DESCRIPTION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2627,7 +2438,6 @@ pub(crate) static PUBLISH_VERSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2636,7 +2446,6 @@ pub(crate) static PUBLISH_VERSION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_VERSION_LATEST_PUBLISHED,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2655,7 +2464,6 @@ pub(crate) static REMOVE_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &NAMESPACED_FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2664,7 +2472,6 @@ pub(crate) static REMOVE_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &NAMESPACED_STATEMENT_ID,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2673,7 +2480,6 @@ pub(crate) static REMOVE_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2682,7 +2488,6 @@ pub(crate) static REMOVE_PERMISSION_REQUEST: Shape = Shape {
                 location: Location::Query,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2749,7 +2554,6 @@ pub(crate) static RUNTIME_VERSION_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &RUNTIME_VERSION_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2758,7 +2562,6 @@ pub(crate) static RUNTIME_VERSION_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &RUNTIME_VERSION_ERROR,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2777,7 +2580,6 @@ pub(crate) static RUNTIME_VERSION_ERROR: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2786,7 +2588,6 @@ pub(crate) static RUNTIME_VERSION_ERROR: Shape = Shape {
                 location: Location::Body,
                 shape: &SENSITIVE_STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -2849,7 +2650,6 @@ pub(crate) static SNAP_START: Shape = Shape {
             location: Location::Body,
             shape: &SNAP_START_APPLY_ON,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -2879,7 +2679,6 @@ pub(crate) static SNAP_START_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &SNAP_START_APPLY_ON,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -2888,7 +2687,6 @@ pub(crate) static SNAP_START_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &SNAP_START_OPTIMIZATION_STATUS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3066,7 +2864,6 @@ pub(crate) static TAGS_ERROR: Shape = Shape {
                 location: Location::Body,
                 shape: &TAGS_ERROR_CODE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3075,7 +2872,6 @@ pub(crate) static TAGS_ERROR: Shape = Shape {
                 location: Location::Body,
                 shape: &TAGS_ERROR_MESSAGE,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3113,7 +2909,6 @@ pub(crate) static TENANCY_CONFIG: Shape = Shape {
             location: Location::Body,
             shape: &TENANT_ISOLATION_MODE,
             required: true,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -3155,7 +2950,6 @@ pub(crate) static TRACING_CONFIG: Shape = Shape {
             location: Location::Body,
             shape: &TRACING_MODE,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -3172,7 +2966,6 @@ pub(crate) static TRACING_CONFIG_RESPONSE: Shape = Shape {
             location: Location::Body,
             shape: &TRACING_MODE,
             required: false,
-            idempotency_token: false,
             timestamp_format: None,
         }],
         payload: None,
@@ -3196,7 +2989,6 @@ pub(crate) static UPDATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3205,7 +2997,6 @@ pub(crate) static UPDATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &ALIAS,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3214,7 +3005,6 @@ pub(crate) static UPDATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &VERSION_WITH_LATEST_PUBLISHED,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3223,7 +3013,6 @@ pub(crate) static UPDATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DESCRIPTION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3232,7 +3021,6 @@ pub(crate) static UPDATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ALIAS_ROUTING_CONFIGURATION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3241,7 +3029,6 @@ pub(crate) static UPDATE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3260,7 +3047,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3269,7 +3055,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &BLOB,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3278,7 +3063,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &S3_BUCKET,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3287,7 +3071,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &S3_KEY,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3296,7 +3079,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &S3_OBJECT_VERSION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3305,7 +3087,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3314,7 +3095,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3323,7 +3103,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3332,7 +3111,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3341,7 +3119,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ARCHITECTURES_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3350,7 +3127,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &KMS_KEY_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3359,7 +3135,6 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &FUNCTION_VERSION_LATEST_PUBLISHED,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3378,7 +3153,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &FUNCTION_NAME,
                 required: true,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3387,7 +3161,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ROLE_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3396,7 +3169,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &HANDLER,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3405,7 +3177,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DESCRIPTION,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3414,7 +3185,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &TIMEOUT,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3423,7 +3193,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &MEMORY_SIZE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3432,7 +3201,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &VPC_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3441,7 +3209,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &ENVIRONMENT,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3450,7 +3217,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &RUNTIME,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3459,7 +3225,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DEAD_LETTER_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3468,7 +3233,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &KMS_KEY_ARN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3477,7 +3241,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &TRACING_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3486,7 +3249,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &STRING,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3495,7 +3257,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LAYER_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3504,7 +3265,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &FILE_SYSTEM_CONFIG_LIST,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3513,7 +3273,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &IMAGE_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3522,7 +3281,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &EPHEMERAL_STORAGE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3531,7 +3289,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &SNAP_START,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3540,7 +3297,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &LOGGING_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3549,7 +3305,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &CAPACITY_PROVIDER_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3558,7 +3313,6 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 location: Location::Body,
                 shape: &DURABLE_CONFIG,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3597,7 +3351,6 @@ pub(crate) static VPC_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &SUBNET_IDS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3606,7 +3359,6 @@ pub(crate) static VPC_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &SECURITY_GROUP_IDS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3615,7 +3367,6 @@ pub(crate) static VPC_CONFIG: Shape = Shape {
                 location: Location::Body,
                 shape: &NULLABLE_BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],
@@ -3634,7 +3385,6 @@ pub(crate) static VPC_CONFIG_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &SUBNET_IDS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3643,7 +3393,6 @@ pub(crate) static VPC_CONFIG_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &SECURITY_GROUP_IDS,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3652,7 +3401,6 @@ pub(crate) static VPC_CONFIG_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &VPC_ID,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -3661,7 +3409,6 @@ pub(crate) static VPC_CONFIG_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &NULLABLE_BOOLEAN,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],

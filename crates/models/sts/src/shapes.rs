@@ -20,7 +20,6 @@ pub(crate) static GET_CALLER_IDENTITY_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &USER_ID_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -29,7 +28,6 @@ pub(crate) static GET_CALLER_IDENTITY_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &ACCOUNT_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
             Member {
@@ -38,7 +36,6 @@ pub(crate) static GET_CALLER_IDENTITY_RESPONSE: Shape = Shape {
                 location: Location::Body,
                 shape: &ARN_TYPE,
                 required: false,
-                idempotency_token: false,
                 timestamp_format: None,
             },
         ],

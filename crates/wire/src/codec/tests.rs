@@ -62,7 +62,7 @@ static FLAT_LABELS: Shape = Shape {
 };
 
 const fn member(name: &'static str, wire_name: &'static str, location: Location, shape: &'static Shape) -> Member {
-    Member { name, wire_name, location, shape, required: false, idempotency_token: false, timestamp_format: None }
+    Member { name, wire_name, location, shape, required: false, timestamp_format: None }
 }
 
 /// A note may hold notes: tables are recursive, decoding is bounded.

@@ -26,7 +26,7 @@ pub(super) fn not_json(event: &[u8]) -> String {
     };
     let (line, column) = (error.line().max(1), error.column().max(1));
     let at = event.split(|byte| *byte == b'\n').nth(line - 1).and_then(|text| text.get(column - 1));
-    let what = match at {
+    let what = match at.filter(|_| !error.is_eof()) {
         None => "Unexpected end-of-input".to_owned(),
         Some(byte) => {
             let shown = if byte.is_ascii_graphic() || *byte == b' ' {

@@ -5,6 +5,7 @@
 //! behind and collects it.
 
 use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::rc::Rc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::net::RecvFlags;
 use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -80,7 +82,7 @@ impl Environment {
         socket: std::os::unix::net::UnixStream,
         version: Arc<Version>,
         output: Rc<Output>,
-    ) -> std::io::Result<Environment> {
+    ) -> io::Result<Environment> {
         let life = Life::watch(child)?;
         Ok(Environment {
             version,
@@ -151,17 +153,24 @@ impl Environment {
                 }
                 let count = tokio::select! {
                     biased;
-                    count = self.socket.read_buf(&mut self.buffer) => count.unwrap_or(0),
+                    count = self.socket.read_buf(&mut self.buffer) => count,
                     () = self.life.ended() => self.read_last(),
                     () = &mut sleep => return Err(self.time_out()),
                 };
-                if count == 0 {
-                    return Err(self.give_up().await);
+                match count {
+                    Ok(1..) => {}
+                    // The kernel's way to say that the other side closed with our bytes unread: it never saw the event.
+                    Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                        self.tainted = true;
+                        return Err(NoAnswer::NeverAsked);
+                    }
+                    Ok(0) | Err(_) => return Err(self.give_up().await),
                 }
             };
             match self.take_frame(total) {
                 Some(answer) if wanted(&answer) => {
-                    self.tainted |= !self.buffer.is_empty();
+                    let is_last = matches!(answer, Answer::LastError(..) | Answer::InitFailed(_));
+                    self.tainted |= is_last || !self.buffer.is_empty();
                     return Ok(answer);
                 }
                 Some(_) => self.tainted = true,
@@ -183,10 +192,16 @@ impl Environment {
     }
 
     /// What the process wrote before it ended; its children may hold the socket open, so that no end of file comes.
-    fn read_last(&mut self) -> usize {
+    fn read_last(&mut self) -> io::Result<usize> {
         let before = self.buffer.len();
-        while let Ok(1..) = self.socket.try_read_buf(&mut self.buffer) {}
-        self.buffer.len() - before
+        loop {
+            match rustix::net::recv(&self.socket, rustix::buffer::spare_capacity(&mut self.buffer), RecvFlags::DONTWAIT)
+            {
+                Ok((1.., _)) => self.buffer.reserve(BUFFER_BYTES),
+                Err(rustix::io::Errno::CONNRESET) => return Err(ErrorKind::ConnectionReset.into()),
+                Ok(_) | Err(_) => return Ok(self.buffer.len() - before),
+            }
+        }
     }
 
     fn time_out(&mut self) -> NoAnswer {
@@ -208,7 +223,7 @@ impl Environment {
 }
 
 impl Life {
-    fn watch(child: Child) -> std::io::Result<Rc<Life>> {
+    fn watch(child: Child) -> io::Result<Rc<Life>> {
         let pid = Pid::from_child(&child);
         let end = watch_end(pid)?;
         let life = Rc::new(Life { pid, status: Cell::new(None), ended: Notify::new(), on_exit: RefCell::new(None) });

@@ -96,7 +96,7 @@ impl Runtimes {
                 "Frontgate does not run the runtime {identifier} yet; it runs python3.* and nodejs*.x"
             ));
         };
-        let found = self.found.get_or_init(|| discover::interpreters().into());
+        let found = self.found.get_or_init(host_interpreters);
         if let Some(exact) = found.iter().find(|interpreter| interpreter.runtime == wanted) {
             return Ok(exact.clone());
         }
@@ -160,12 +160,16 @@ fn list(found: &[Interpreter]) -> String {
     }
 }
 
-/// What this host has, by identifier; asked once for all tests.
+/// What this host has; looked for once in the process's life.
+fn host_interpreters() -> Arc<[Interpreter]> {
+    static FOUND: OnceLock<Arc<[Interpreter]>> = OnceLock::new();
+    Arc::clone(FOUND.get_or_init(|| discover::interpreters().into()))
+}
+
+/// What this host has, by identifier.
 #[cfg(test)]
 pub(crate) fn found_for_tests() -> Vec<String> {
-    static FOUND: OnceLock<Vec<String>> = OnceLock::new();
-    let look = || discover::interpreters().iter().map(|interpreter| interpreter.runtime.to_string()).collect();
-    FOUND.get_or_init(look).clone()
+    host_interpreters().iter().map(|interpreter| interpreter.runtime.to_string()).collect()
 }
 
 #[cfg(test)]

@@ -27,7 +27,9 @@ class Examples:
     def items(self):
         """The items API: stage `mock` without code, stages `dev` and `prod` in front of one function. Returns its id."""
         role = self.role("example-role")
-        self.function("ExampleItems", "python3.13", "items_function.handler", role, HERE / "items" / "items_function.py")
+        self.function(
+            "ExampleItems", "python3.13", "items_function.handler", role, HERE / "items" / "items_function.py"
+        )
         for alias in ("dev", "prod"):
             self.alias("ExampleItems", alias)
         return self.finished_api("example-items", {"mock", "dev", "prod"}, self.make_items)
@@ -112,7 +114,9 @@ class Examples:
 
     def deploy(self, api, stage, variables):
         """Publishes the API as it stands to a stage."""
-        self.client.rest("apigateway", "POST", f"/restapis/{api}/deployments", {"stageName": stage, "variables": variables})
+        self.client.rest(
+            "apigateway", "POST", f"/restapis/{api}/deployments", {"stageName": stage, "variables": variables}
+        )
 
     def role(self, name):
         """The ARN of a role that functions may take."""
@@ -132,10 +136,18 @@ class Examples:
             archive = io.BytesIO()
             with zipfile.ZipFile(archive, "w") as writer:
                 writer.write(source, source.name)
-            self.client.rest("lambda", "POST", FUNCTIONS, {
-                "FunctionName": name, "Runtime": runtime, "Handler": handler, "Role": role,
-                "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
-            })
+            self.client.rest(
+                "lambda",
+                "POST",
+                FUNCTIONS,
+                {
+                    "FunctionName": name,
+                    "Runtime": runtime,
+                    "Handler": handler,
+                    "Role": role,
+                    "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
+                },
+            )
         deadline = time.monotonic() + 30
         while (state := self.client.rest("lambda", "GET", path)["Configuration"]["State"]) != "Active":
             if state == "Failed" or time.monotonic() > deadline:
@@ -147,7 +159,9 @@ class Examples:
         if self.exists("lambda", f"{FUNCTIONS}/{function}/aliases/{name}"):
             return
         version = self.client.rest("lambda", "POST", f"{FUNCTIONS}/{function}/versions", {})["Version"]
-        self.client.rest("lambda", "POST", f"{FUNCTIONS}/{function}/aliases", {"Name": name, "FunctionVersion": version})
+        self.client.rest(
+            "lambda", "POST", f"{FUNCTIONS}/{function}/aliases", {"Name": name, "FunctionVersion": version}
+        )
 
     def exists(self, service, path):
         """Whether a GET of the path finds something."""

@@ -26,9 +26,17 @@ def main():
     if in_use(host, int(port)):
         return fail(
             f"{options.listen} is in use, perhaps by another Frontgate or by LocalStack.\n"
-            "End that program, or choose another port: python3 examples/run.py --listen 127.0.0.1:4567"
+            f'End that program, or choose another port: make run ARGS="--listen 127.0.0.1:{int(port) + 1}"'
         )
-    command = [options.binary, "serve", "--listen", options.listen, "--data-dir", options.data_dir, "--runtime-substitution"]
+    command = [
+        options.binary,
+        "serve",
+        "--listen",
+        options.listen,
+        "--data-dir",
+        options.data_dir,
+        "--runtime-substitution",
+    ]
     # Ctrl-C reaches the whole foreground group of a terminal. A session of its own keeps it from the server, which is
     # thus told once, by us, and not twice.
     stopping = threading.Event()
@@ -102,6 +110,7 @@ def wait_until_healthy(server, host, port, stopping):
 
 def pass_on_signals(started, stopping):
     """Tells the server of Ctrl-C, termination or a closed terminal; it finishes what is in flight, and main sees it end."""
+
     def pass_on(number, _frame):
         stopping.set()
         for server in started:

@@ -14,8 +14,13 @@ from harness.server import Server
 from harness.upstream import Upstream
 
 CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1", "AWS_PAGER": "",
-    "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_PAGER": "",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 
 
@@ -48,11 +53,19 @@ class Clients:
     def __call__(self, service, **options):
         if options or service not in self.made:
             config = botocore.config.Config(
-                retries={"total_max_attempts": 1}, read_timeout=60, connect_timeout=5, max_pool_connections=20, **options
+                retries={"total_max_attempts": 1},
+                read_timeout=60,
+                connect_timeout=5,
+                max_pool_connections=20,
+                **options,
             )
             client = boto3.client(
-                service, endpoint_url=self.server.url, region_name="us-east-1",
-                aws_access_key_id="test", aws_secret_access_key="test", config=config,
+                service,
+                endpoint_url=self.server.url,
+                region_name="us-east-1",
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=config,
             )
             if options:
                 return client
@@ -70,12 +83,6 @@ def clients(server):
 def apigateway(clients):
     """A client of API Gateway."""
     return clients("apigateway")
-
-
-@pytest.fixture(scope="module")
-def functions(clients):
-    """A client of Lambda."""
-    return clients("lambda")
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +111,12 @@ def aws(server, client_environment, tmp_path_factory):
 
     def run(*arguments, fails=False):
         completed = subprocess.run(
-            ["aws", *arguments], env=client_environment | {"AWS_ENDPOINT_URL": server.url}, cwd=directory,
-            capture_output=True, text=True, timeout=60,
+            ["aws", *arguments],
+            env=client_environment | {"AWS_ENDPOINT_URL": server.url},
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         if not fails:
             assert completed.returncode == 0, f"aws {' '.join(arguments)}\n{completed.stderr}"

@@ -7,9 +7,25 @@ import pytest
 from harness import readme
 from harness.server import ROOT, Server
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "examples").glob("*/README.md")),
+    *sorted((ROOT / "docs").glob("**/*.md")),
+]
 # What a document may leave to other tests: building, starting, testing, and what needs more than this machine.
-COVERED = ("make", "cargo", "./frontgate", "frontgate", "target/", "git", "tests/", "python3 -m venv", "pip", "npm", "apt")
+COVERED = (
+    "make",
+    "cargo",
+    "./frontgate",
+    "frontgate",
+    "target/",
+    "git",
+    "tests/",
+    "python3 -m venv",
+    "pip",
+    "npm",
+    "apt",
+)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
@@ -41,6 +57,10 @@ def test_only_commands_that_other_tests_cover_are_left_out(document):
 
 
 def test_there_are_examples_with_commands():
-    counts = {path.parent.name: len(readme.blocks(path.read_text())) for path in DOCUMENTS if path.parent.parent.name == "examples"}
+    counts = {
+        path.parent.name: len(readme.blocks(path.read_text()))
+        for path in DOCUMENTS
+        if path.parent.parent.name == "examples"
+    }
     assert set(counts) >= {"items", "faq"} and all(counts.values()), counts
     assert pathlib.Path(ROOT, "README.md") in DOCUMENTS

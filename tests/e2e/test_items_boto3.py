@@ -55,11 +55,16 @@ def test_the_tutorial(server, clients):
 
 
 def make_role(iam):
-    trust = {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
     role = iam.create_role(RoleName="items-boto3", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     iam.attach_role_policy(
-        RoleName="items-boto3", PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
+        RoleName="items-boto3", PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    )
     assert iam.get_role(RoleName="items-boto3")["Role"]["AssumeRolePolicyDocument"] == trust
     return role["Arn"]
 
@@ -79,14 +84,20 @@ def make_mock(apigateway):
         apigateway.put_integration_response(**at, statusCode="200", responseTemplates={"application/json": template})
         methods.append(at)
     got = apigateway.get_method(**methods[0])
-    assert got["methodIntegration"]["integrationResponses"]["200"]["responseTemplates"]["application/json"] == f"[{names}]"
+    assert (
+        got["methodIntegration"]["integrationResponses"]["200"]["responseTemplates"]["application/json"] == f"[{names}]"
+    )
     return api["id"], methods
 
 
 def create(client, role):
     made = client.create_function(
-        FunctionName="Items", Runtime=functions.PYTHON, Role=role, Handler="app.handler",
-        Code={"ZipFile": functions.archive({"app.py": CODE % 1})}, Environment={"Variables": {"TABLE": "items"}},
+        FunctionName="Items",
+        Runtime=functions.PYTHON,
+        Role=role,
+        Handler="app.handler",
+        Code={"ZipFile": functions.archive({"app.py": CODE % 1})},
+        Environment={"Variables": {"TABLE": "items"}},
     )
     assert made["ResponseMetadata"]["HTTPStatusCode"] == 201 and made["State"] == "Pending"
     assert made["Environment"] == {"Variables": {"TABLE": "items"}}
@@ -112,7 +123,11 @@ def put_function_behind(apigateway, client, api, methods, account):
 def clean_up(server, apigateway, client, api):
     apigateway.delete_stage(restApiId=api, stageName="prod")
     gone = call(server.port, "GET", f"/_aws/execute-api/{api}/prod/items")
-    assert (gone.status, gone.json(), gone.header("x-amzn-ErrorType")) == (403, {"message": "Forbidden"}, "ForbiddenException")
+    assert (gone.status, gone.json(), gone.header("x-amzn-ErrorType")) == (
+        403,
+        {"message": "Forbidden"},
+        "ForbiddenException",
+    )
     assert call(server.port, "GET", f"/_aws/execute-api/{api}/dev/items").status == 200
     apigateway.delete_rest_api(restApiId=api)
     assert call(server.port, "GET", f"/_aws/execute-api/{api}/dev/items").status == 403

@@ -20,6 +20,7 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def cli(aws):
     """Runs the AWS CLI and returns its JSON answer."""
+
     def run(*arguments):
         output = aws(*arguments).stdout
         return json.loads(output) if output.strip() else None
@@ -83,10 +84,14 @@ def deploy_mock(server, cli, api, items, item):
         assert integration["passthroughBehavior"] == "WHEN_NO_MATCH" and integration["timeoutInMillis"] == 29000
         assert integration["cacheNamespace"] == resource and integration["cacheKeyParameters"] == []
         templates = json.dumps({"application/json": body})
-        answer = cli("apigateway", "put-integration-response", *at, "--status-code", "200", "--response-templates", templates)
+        answer = cli(
+            "apigateway", "put-integration-response", *at, "--status-code", "200", "--response-templates", templates
+        )
         assert answer == {"statusCode": "200", "responseTemplates": {"application/json": body}}
     assert get(server, api, "dev", "/items").status == 403, "nothing is deployed yet"
-    deployment = cli("apigateway", "create-deployment", "--rest-api-id", api, "--stage-name", "dev", "--description", "mock")
+    deployment = cli(
+        "apigateway", "create-deployment", "--rest-api-id", api, "--stage-name", "dev", "--description", "mock"
+    )
     assert re.fullmatch("[a-z0-9]{6}", deployment["id"]) and deployment["description"] == "mock"
     answer = get(server, api, "dev", "/items")
     assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
@@ -98,20 +103,43 @@ def deploy_mock(server, cli, api, items, item):
 def make_function(cli):
     policy = {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
     }
-    role = cli("iam", "create-role", "--role-name", "items", "--assume-role-policy-document", json.dumps(policy))["Role"]
+    role = cli("iam", "create-role", "--role-name", "items", "--assume-role-policy-document", json.dumps(policy))[
+        "Role"
+    ]
     assert role["Arn"] == "arn:aws:iam::000000000000:role/items" and role["RoleId"].startswith("AROA")
     assert role["AssumeRolePolicyDocument"] == policy
     basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
     cli("iam", "attach-role-policy", "--role-name", "items", "--policy-arn", basic)
     inline = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
-    cli("iam", "put-role-policy", "--role-name", "items", "--policy-name", "read", "--policy-document", json.dumps(inline))
+    cli(
+        "iam",
+        "put-role-policy",
+        "--role-name",
+        "items",
+        "--policy-name",
+        "read",
+        "--policy-document",
+        json.dumps(inline),
+    )
     assert cli("iam", "get-role", "--role-name", "items")["Role"]["Arn"] == role["Arn"]
     (cli.directory / "function.zip").write_bytes(functions.archive({"app.py": CODE % 1}))
     made = cli(
-        "lambda", "create-function", "--function-name", "ItemsFunction", "--runtime", functions.PYTHON, "--role", role["Arn"],
-        "--handler", "app.handler", "--zip-file", "fileb://function.zip",
+        "lambda",
+        "create-function",
+        "--function-name",
+        "ItemsFunction",
+        "--runtime",
+        functions.PYTHON,
+        "--role",
+        role["Arn"],
+        "--handler",
+        "app.handler",
+        "--zip-file",
+        "fileb://function.zip",
     )
     assert made["FunctionArn"] == "arn:aws:lambda:us-east-1:000000000000:function:ItemsFunction"
     assert (made["State"], made["Version"], made["Timeout"], made["MemorySize"]) == ("Pending", "$LATEST", 3, 128)
@@ -124,7 +152,9 @@ def make_function(cli):
     again = cli("lambda", "publish-version", "--function-name", "ItemsFunction")
     assert again["Version"] == "1", "nothing changed, so there is no new version"
     for name in ("dev", "prod"):
-        alias = cli("lambda", "create-alias", "--function-name", "ItemsFunction", "--name", name, "--function-version", "1")
+        alias = cli(
+            "lambda", "create-alias", "--function-name", "ItemsFunction", "--name", name, "--function-version", "1"
+        )
         assert alias["AliasArn"].endswith(f":ItemsFunction:{name}") and alias["FunctionVersion"] == "1"
 
 
@@ -135,19 +165,43 @@ def connect_function(cli, api, resources):
     )
     for resource in resources:
         integration = cli(
-            "apigateway", "put-integration", "--rest-api-id", api, "--resource-id", resource, "--http-method", "GET",
-            "--type", "AWS_PROXY", "--integration-http-method", "POST", "--uri", uri,
+            "apigateway",
+            "put-integration",
+            "--rest-api-id",
+            api,
+            "--resource-id",
+            resource,
+            "--http-method",
+            "GET",
+            "--type",
+            "AWS_PROXY",
+            "--integration-http-method",
+            "POST",
+            "--uri",
+            uri,
         )
         assert integration["type"] == "AWS_PROXY" and integration["uri"] == uri and integration["httpMethod"] == "POST"
     for alias in ("dev", "prod"):
         source = f"arn:aws:execute-api:us-east-1:000000000000:{api}/*/GET/items*"
         added = cli(
-            "lambda", "add-permission", "--function-name", f"ItemsFunction:{alias}", "--statement-id", alias,
-            "--action", "lambda:InvokeFunction", "--principal", "apigateway.amazonaws.com", "--source-arn", source,
+            "lambda",
+            "add-permission",
+            "--function-name",
+            f"ItemsFunction:{alias}",
+            "--statement-id",
+            alias,
+            "--action",
+            "lambda:InvokeFunction",
+            "--principal",
+            "apigateway.amazonaws.com",
+            "--source-arn",
+            source,
         )
         statement = json.loads(added["Statement"])
         assert statement == {
-            "Sid": alias, "Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"},
+            "Sid": alias,
+            "Effect": "Allow",
+            "Principal": {"Service": "apigateway.amazonaws.com"},
             "Action": "lambda:InvokeFunction",
             "Resource": f"arn:aws:lambda:us-east-1:000000000000:function:ItemsFunction:{alias}",
             "Condition": {"ArnLike": {"AWS:SourceArn": source}},
@@ -156,15 +210,29 @@ def connect_function(cli, api, resources):
 
 def deploy_stages(server, cli, api):
     stage = cli(
-        "apigateway", "update-stage", "--rest-api-id", api, "--stage-name", "dev",
-        "--patch-operations", "op=replace,path=/variables/lambdaAlias,value=dev",
+        "apigateway",
+        "update-stage",
+        "--rest-api-id",
+        api,
+        "--stage-name",
+        "dev",
+        "--patch-operations",
+        "op=replace,path=/variables/lambdaAlias,value=dev",
     )
     assert stage["variables"] == {"lambdaAlias": "dev"}
     cli("apigateway", "create-deployment", "--rest-api-id", api, "--stage-name", "dev")
     deployment = cli("apigateway", "create-deployment", "--rest-api-id", api, "--description", "for prod")
     made = cli(
-        "apigateway", "create-stage", "--rest-api-id", api, "--stage-name", "prod", "--deployment-id", deployment["id"],
-        "--variables", "lambdaAlias=prod",
+        "apigateway",
+        "create-stage",
+        "--rest-api-id",
+        api,
+        "--stage-name",
+        "prod",
+        "--deployment-id",
+        deployment["id"],
+        "--variables",
+        "lambdaAlias=prod",
     )
     assert made["deploymentId"] == deployment["id"] and made["variables"] == {"lambdaAlias": "prod"}
     assert made["cacheClusterEnabled"] is False and made["tracingEnabled"] is False and made["methodSettings"] == {}
@@ -178,12 +246,16 @@ def deploy_stages(server, cli, api):
 
 def release_to_dev(server, cli, api):
     (cli.directory / "function.zip").write_bytes(functions.archive({"app.py": CODE % 2}))
-    updated = cli("lambda", "update-function-code", "--function-name", "ItemsFunction", "--zip-file", "fileb://function.zip")
+    updated = cli(
+        "lambda", "update-function-code", "--function-name", "ItemsFunction", "--zip-file", "fileb://function.zip"
+    )
     assert updated["LastUpdateStatus"] == "InProgress"
     cli("lambda", "wait", "function-updated-v2", "--function-name", "ItemsFunction")
     assert get(server, api, "dev", "/items/2").json()["release"] == 1, "an alias serves its version, not $LATEST"
     assert cli("lambda", "publish-version", "--function-name", "ItemsFunction")["Version"] == "2"
-    moved = cli("lambda", "update-alias", "--function-name", "ItemsFunction", "--name", "dev", "--function-version", "2")
+    moved = cli(
+        "lambda", "update-alias", "--function-name", "ItemsFunction", "--name", "dev", "--function-version", "2"
+    )
     assert moved["FunctionVersion"] == "2"
     assert get(server, api, "dev", "/items/2").json() == {"release": 2, "alias": "dev", "id": "2", "version": "2"}
     assert get(server, api, "prod", "/items/2").json() == {"release": 1, "alias": "prod", "id": "2", "version": "1"}
@@ -193,8 +265,14 @@ def roll_back(server, cli, api, mock):
     cli("lambda", "update-alias", "--function-name", "ItemsFunction", "--name", "dev", "--function-version", "1")
     assert get(server, api, "dev", "/items/2").json()["release"] == 1
     stage = cli(
-        "apigateway", "update-stage", "--rest-api-id", api, "--stage-name", "dev",
-        "--patch-operations", f"op=replace,path=/deploymentId,value={mock}",
+        "apigateway",
+        "update-stage",
+        "--rest-api-id",
+        api,
+        "--stage-name",
+        "dev",
+        "--patch-operations",
+        f"op=replace,path=/deploymentId,value={mock}",
     )
     assert stage["deploymentId"] == mock
     assert get(server, api, "dev", "/items/3").json() == {"id": "3"}
@@ -205,12 +283,17 @@ def roll_back(server, cli, api, mock):
 def test_the_cli_shows_errors_as_it_does_with_aws(aws):
     failed = aws("apigateway", "get-rest-api", "--rest-api-id", "nosuchapi0", fails=True)
     assert failed.returncode == 254 or failed.returncode == 255
-    assert "An error occurred (NotFoundException) when calling the GetRestApi operation: Invalid API identifier" in failed.stderr
+    assert (
+        "An error occurred (NotFoundException) when calling the GetRestApi operation: Invalid API identifier"
+        in failed.stderr
+    )
     failed = aws("lambda", "get-function", "--function-name", "nosuch", fails=True)
     missing = "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nosuch"
     assert f"(ResourceNotFoundException) when calling the GetFunction operation: {missing}" in failed.stderr
     failed = aws("iam", "get-role", "--role-name", "nosuch", fails=True)
-    assert "(NoSuchEntity) when calling the GetRole operation: The role with name nosuch cannot be found." in failed.stderr
+    assert (
+        "(NoSuchEntity) when calling the GetRole operation: The role with name nosuch cannot be found." in failed.stderr
+    )
 
 
 def test_a_service_that_is_not_there_is_named_with_the_flag_that_would_forward_it(aws):

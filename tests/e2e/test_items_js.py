@@ -23,8 +23,12 @@ def test_the_tutorial(server, client_environment, tmp_path):
         zip_file.write_bytes(functions.archive({"index.mjs": CODE % release}))
         environment[f"RELEASE_{release}"] = str(zip_file)
     completed = subprocess.run(
-        ["node", "--test", "--test-reporter=tap", "items.test.mjs"], cwd=SCRIPTS, env=environment,
-        capture_output=True, text=True, timeout=100,
+        ["node", "--test", "--test-reporter=tap", "items.test.mjs"],
+        cwd=SCRIPTS,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     output = completed.stdout + completed.stderr
     assert completed.returncode == 0, output

@@ -30,6 +30,10 @@ def allow_gateway(client, name, qualifier=None, source="arn:aws:execute-api:us-e
     """Lets API Gateway call a function."""
     qualified = {"Qualifier": qualifier} if qualifier else {}
     client.add_permission(
-        FunctionName=name, StatementId="gateway", Action="lambda:InvokeFunction",
-        Principal="apigateway.amazonaws.com", SourceArn=source, **qualified,
+        FunctionName=name,
+        StatementId="gateway",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=source,
+        **qualified,
     )

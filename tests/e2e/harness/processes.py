@@ -42,9 +42,12 @@ def descendants(root):
 
 def survivors(seen, seconds=5.0):
     """Which of the processes once seen are still alive after at most `seconds`."""
+
     def alive():
         processes = table()
-        return {pid: command for pid, (start, command) in seen.items() if pid in processes and processes[pid][1] == start}
+        return {
+            pid: command for pid, (start, command) in seen.items() if pid in processes and processes[pid][1] == start
+        }
 
     return poll(lambda: not alive() and {}, seconds, default=alive)
 

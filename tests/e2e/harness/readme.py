@@ -61,8 +61,13 @@ def run(document, port, directory, environment, timeout=110):
     for number, block in enumerate(wanted):
         script += [block.text.replace("4566", str(port)), f"printf '\\n%s\\n' '{END.format(number)}'"]
     completed = subprocess.run(
-        ["bash", "-c", "\n".join(script)], cwd=directory, env=environment, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=timeout,
+        ["bash", "-c", "\n".join(script)],
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
     )
     outputs, rest = [], completed.stdout
     for number, block in enumerate(wanted):

@@ -57,7 +57,9 @@ def call(port, method, path, headers=None, body=None, host=None, timeout=40, tls
         connection.putheader("Host", host or f"127.0.0.1:{port}")
         for name, value in pairs:
             connection.putheader(name, value)
-        if content is not None and not any(name.lower() in ("content-length", "transfer-encoding") for name, _ in pairs):
+        if content is not None and not any(
+            name.lower() in ("content-length", "transfer-encoding") for name, _ in pairs
+        ):
             connection.putheader("Content-Length", str(len(content)))
         connection.endheaders(content)
         answer = connection.getresponse()
@@ -120,8 +122,8 @@ class Api:
         method = options.pop("method", {})
         self.method(path, verb, **method)
         self.client.put_integration(
-            **self.at(path, verb), **{"type": "AWS_PROXY", "integrationHttpMethod": "POST",
-                                      "uri": LAMBDA_URI.format(function), **options}
+            **self.at(path, verb),
+            **{"type": "AWS_PROXY", "integrationHttpMethod": "POST", "uri": LAMBDA_URI.format(function), **options},
         )
         return self
 

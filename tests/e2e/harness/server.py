@@ -49,13 +49,26 @@ class Server:
 
     def start(self):
         """Starts the process and waits until it is healthy."""
-        command = [binary(), "serve", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data_dir, *self.arguments]
+        command = [
+            binary(),
+            "serve",
+            "--listen",
+            f"127.0.0.1:{self.port}",
+            "--data-dir",
+            self.data_dir,
+            *self.arguments,
+        ]
         processes.adopt_orphans()
         self.before = processes.children()
         with self.log_file.open("ab") as log:
             environment = {**os.environ, "RUST_BACKTRACE": "1", **self.environment}
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
                 cwd=self.data_dir.parent,
             )
         try:
@@ -129,9 +142,28 @@ class Server:
         """Makes a certificate for localhost and adds a TLS listener; call before `start`. Returns the certificate file."""
         certificate, key = pathlib.Path(directory) / "certificate.pem", pathlib.Path(directory) / "key.pem"
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:*.execute-api.localhost,IP:127.0.0.1",
-             "-keyout", key, "-out", certificate], check=True, capture_output=True,
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost,DNS:*.execute-api.localhost,IP:127.0.0.1",
+                "-keyout",
+                key,
+                "-out",
+                certificate,
+            ],
+            check=True,
+            capture_output=True,
         )
         self.tls_port = free_port()
         listen = f"127.0.0.1:{self.tls_port}"
@@ -142,4 +174,4 @@ class Server:
 def panics(log):
     """The part of a log from the first panic on."""
     start = max(log.find("panicked at") - 200, 0)
-    return log[start:start + 4000]
+    return log[start : start + 4000]

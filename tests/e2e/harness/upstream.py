@@ -50,20 +50,28 @@ class Upstream:
         body = read_body(handler)
         path, _, query = handler.path.partition("?")
         request = {
-            "method": handler.command, "path": path, "query": query, "headers": handler.headers.items(),
-            "body": body.decode("utf-8", "surrogateescape"), "version": handler.request_version,
+            "method": handler.command,
+            "path": path,
+            "query": query,
+            "headers": handler.headers.items(),
+            "body": body.decode("utf-8", "surrogateescape"),
+            "version": handler.request_version,
         }
         self.requests.append(request)
         parts = path.strip("/").split("/")
         if parts[0] == "status":
-            respond(handler, int(parts[1]), [("Content-Type", "application/json")], json.dumps({"status": int(parts[1])}))
+            respond(
+                handler, int(parts[1]), [("Content-Type", "application/json")], json.dumps({"status": int(parts[1])})
+            )
         elif parts[0] == "slow":
             self.released.wait(int(parts[1]) / 1000)
             respond(handler, 200, [("Content-Type", "application/json")], '{"slow": true}')
         elif parts[0] == "headers":
             respond(handler, 200, SPECIAL_HEADERS, '{"headers": true}')
         elif parts[0] == "bytes":
-            respond(handler, 200, [("Content-Type", "application/octet-stream")], bytes(range(256)) * (int(parts[1]) // 256))
+            respond(
+                handler, 200, [("Content-Type", "application/octet-stream")], bytes(range(256)) * (int(parts[1]) // 256)
+            )
         elif parts[0] == "text":
             respond(handler, 200, [("Content-Type", "text/plain")], "plain text")
         else:
@@ -75,9 +83,17 @@ class Upstream:
 
 
 SPECIAL_HEADERS = [
-    ("Content-Type", "application/json"), ("X-One", "1"), ("X-Two", "a"), ("X-Two", "b"), ("Set-Cookie", "a=1"),
-    ("Set-Cookie", "b=2"), ("Via", "1.1 upstream"), ("Pragma", "no-cache"), ("Age", "7"),
-    ("WWW-Authenticate", "Basic"), ("x-amzn-requestid", "from-upstream"),
+    ("Content-Type", "application/json"),
+    ("X-One", "1"),
+    ("X-Two", "a"),
+    ("X-Two", "b"),
+    ("Set-Cookie", "a=1"),
+    ("Set-Cookie", "b=2"),
+    ("Via", "1.1 upstream"),
+    ("Pragma", "no-cache"),
+    ("Age", "7"),
+    ("WWW-Authenticate", "Basic"),
+    ("x-amzn-requestid", "from-upstream"),
 ]
 
 
@@ -95,14 +111,16 @@ def read_body(handler):
 
 def respond(handler, status, headers, body):
     """Sends one answer."""
-    content = body.encode() if isinstance(body, str) else body
+    bodiless = handler.command == "HEAD" or status in (204, 304)
+    content = b"" if status in (204, 304) else body.encode() if isinstance(body, str) else body
     try:
         handler.send_response(status)
         for name, value in headers:
             handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(content)))
+        if status not in (204, 304):
+            handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
-        if handler.command != "HEAD":
+        if not bodiless:
             handler.wfile.write(content)
     except OSError:
         handler.close_connection = True

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{Found, JsonPath, MAX_VISITS, Token, functions};
 
-/// The evaluation visited more values than it may.
+/// Why an evaluation ended before its end: it visited more values than it may, or a part of the path that names one value led
+/// nowhere.
 #[derive(Debug)]
 pub(super) struct Stopped;
 
@@ -21,7 +22,7 @@ type Finds<'a> = Vec<Cow<'a, Value>>;
 
 pub(super) fn evaluate<'a>(path: &JsonPath, item: &'a Value, root: &'a Value) -> Found<'a> {
     let walk = Walk { root, visits_left: Cell::new(MAX_VISITS) };
-    walk.find(path, item).unwrap_or(if path.definite { Found::Missing } else { Found::List(Vec::new()) })
+    walk.find(path, item).unwrap_or(Found::Missing)
 }
 
 impl<'a> Walk<'a> {
@@ -35,6 +36,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether the evaluation stopped because it visited too much.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.visits_left.get() == 0
+    }
+
     pub(super) fn find(&self, path: &JsonPath, item: &'a Value) -> Result<Found<'a>, Stopped> {
         // A function at the end of a scan works on the list of what the scan found.
         if let [Token::Scan, scanned @ .., Token::Function(call)] = path.tokens.as_slice() {
@@ -46,42 +52,50 @@ impl<'a> Walk<'a> {
             );
         }
         let mut finds = Vec::new();
-        self.walk(&path.tokens, item, &mut finds)?;
+        self.walk(&path.tokens, item, true, &mut finds)?;
         if path.definite {
             return Ok(finds.pop().map_or(Found::Missing, Found::Value));
         }
         Ok(Found::List(finds))
     }
 
-    fn walk(&self, tokens: &[Token], model: &'a Value, finds: &mut Finds<'a>) -> Result<(), Stopped> {
+    /// Goes along the path. While every token so far named one value (`definite`), a value of the wrong kind or a missing
+    /// member ends the whole evaluation; later it is only passed over.
+    fn walk(&self, tokens: &[Token], model: &'a Value, definite: bool, finds: &mut Finds<'a>) -> Result<(), Stopped> {
         self.visit()?;
         let Some((token, rest)) = tokens.split_first() else {
             finds.push(Cow::Borrowed(model));
             return Ok(());
         };
+        let not_here = if definite { Err(Stopped) } else { Ok(()) };
         match token {
-            Token::Properties(names) => self.properties(names, rest, model, finds),
+            Token::Properties(names) => match model {
+                Value::Object(members) => self.properties(names, rest, members, definite, finds),
+                _ => not_here,
+            },
             Token::Indexes(indexes) => {
-                let Value::Array(items) = model else { return Ok(()) };
-                indexes.iter().try_for_each(|index| self.index(items, *index, rest, finds))
+                let Value::Array(items) = model else { return not_here };
+                let definite = definite && indexes.len() == 1;
+                indexes.iter().try_for_each(|index| self.index(items, *index, rest, definite, finds))
             }
             Token::Slice(from, to) => {
-                let Value::Array(items) = model else { return Ok(()) };
+                let Value::Array(items) = model else { return not_here };
                 self.slice(items, *from, *to, rest, finds)
             }
-            Token::Wildcard => children(model).try_for_each(|child| self.walk(rest, child, finds)),
+            Token::Wildcard => children(model).try_for_each(|child| self.walk(rest, child, false, finds)),
             Token::Scan => self.scan(rest, model, finds),
             Token::Filter(condition) => match model {
                 Value::Array(items) => {
                     for item in items {
                         if condition.accepts(item, self)? {
-                            self.walk(rest, item, finds)?;
+                            self.walk(rest, item, false, finds)?;
                         }
                     }
                     Ok(())
                 }
-                Value::Object(_) if condition.accepts(model, self)? => self.walk(rest, model, finds),
-                _ => Ok(()),
+                Value::Object(_) if condition.accepts(model, self)? => self.walk(rest, model, false, finds),
+                Value::Object(_) => Ok(()),
+                _ => not_here,
             },
             Token::Function(call) => {
                 finds.extend(functions::call(call, model, model, self)?.map(Cow::Owned));
@@ -94,24 +108,38 @@ impl<'a> Walk<'a> {
         &self,
         names: &[String],
         rest: &[Token],
-        model: &'a Value,
+        members: &'a serde_json::Map<String, Value>,
+        definite: bool,
         finds: &mut Finds<'a>,
     ) -> Result<(), Stopped> {
-        let Value::Object(members) = model else { return Ok(()) };
         if names.len() > 1 && rest.is_empty() {
             // Several names at the end of a path make one object of those members.
             let some = names.iter().filter_map(|name| Some((name.clone(), members.get(name)?.clone())));
             finds.push(Cow::Owned(Value::Object(some.collect())));
             return Ok(());
         }
-        names.iter().filter_map(|name| members.get(name)).try_for_each(|member| self.walk(rest, member, finds))
+        for name in names {
+            match members.get(name) {
+                Some(member) => self.walk(rest, member, definite && names.len() == 1, finds)?,
+                None if definite && names.len() == 1 => return Err(Stopped),
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     /// A negative index counts from the end; one out of bounds finds nothing.
-    fn index(&self, items: &'a [Value], index: i64, rest: &[Token], finds: &mut Finds<'a>) -> Result<(), Stopped> {
+    fn index(
+        &self,
+        items: &'a [Value],
+        index: i64,
+        rest: &[Token],
+        definite: bool,
+        finds: &mut Finds<'a>,
+    ) -> Result<(), Stopped> {
         let place = if index < 0 { index + items.len() as i64 } else { index };
         match usize::try_from(place).ok().and_then(|place| items.get(place)) {
-            Some(item) => self.walk(rest, item, finds),
+            Some(item) => self.walk(rest, item, definite, finds),
             None => Ok(()),
         }
     }
@@ -138,7 +166,7 @@ impl<'a> Walk<'a> {
         }
         for index in from..to {
             self.visit()?;
-            self.index(items, index, rest, finds)?;
+            self.index(items, index, rest, false, finds)?;
         }
         Ok(())
     }
@@ -149,10 +177,10 @@ impl<'a> Walk<'a> {
         match model {
             // Below an array Jayway goes on with each item, whatever index or slice was asked for.
             Value::Array(items) if rest.len() > 1 && matches!(rest[0], Token::Indexes(_) | Token::Slice(..)) => {
-                items.iter().try_for_each(|item| self.walk(&rest[1..], item, finds))?;
+                items.iter().try_for_each(|item| self.walk(&rest[1..], item, false, finds))?;
             }
-            Value::Object(_) | Value::Array(_) if scan_matches(rest, model, self)? => {
-                self.walk(rest, model, finds)?;
+            Value::Object(_) | Value::Array(_) if scan_matches(rest, model) => {
+                self.walk(rest, model, false, finds)?;
             }
             _ => {}
         }
@@ -161,15 +189,15 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether a scan tries its next token on this value. An array is not filtered as a whole when its items are.
-fn scan_matches(rest: &[Token], model: &Value, _walk: &Walk<'_>) -> Result<bool, Stopped> {
-    Ok(match rest.first() {
+fn scan_matches(rest: &[Token], model: &Value) -> bool {
+    match rest.first() {
         Some(Token::Filter(_)) => model.is_object(),
         Some(Token::Properties(names)) => match model {
             Value::Object(members) => names.iter().all(|name| members.contains_key(name)),
             _ => false,
         },
         _ => true,
-    })
+    }
 }
 
 fn children(model: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {

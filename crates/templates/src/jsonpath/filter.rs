@@ -106,8 +106,12 @@ impl Condition {
 }
 
 impl ItemPath {
-    fn find<'a>(&self, item: &'a Value, walk: &Walk<'a>) -> Result<Found<'a>, Stopped> {
-        walk.find(&self.path, if self.from_item { item } else { walk.root })
+    /// What the path finds; one that leads nowhere is missing, whatever its kind.
+    pub(super) fn find<'a>(&self, item: &'a Value, walk: &Walk<'a>) -> Result<Found<'a>, Stopped> {
+        match walk.find(&self.path, if self.from_item { item } else { walk.root }) {
+            Err(Stopped) if !walk.is_exhausted() => Ok(Found::Missing),
+            found => found,
+        }
     }
 }
 

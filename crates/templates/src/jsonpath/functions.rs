@@ -2,8 +2,9 @@
 
 use serde_json::{Number, Value};
 
+use super::Found;
 use super::evaluate::{Stopped, Walk};
-use super::{Found, JsonPath};
+use super::filter::ItemPath;
 
 #[derive(Debug)]
 pub(super) struct Call {
@@ -13,7 +14,7 @@ pub(super) struct Call {
 
 #[derive(Debug)]
 pub(super) enum Argument {
-    Path(JsonPath),
+    Path(ItemPath),
     Literal(Value),
 }
 
@@ -80,10 +81,11 @@ fn arguments<'a>(arguments: &[Argument], item: &'a Value, walk: &Walk<'a>) -> Re
     for argument in arguments {
         match argument {
             Argument::Literal(value) => values.push(value.clone()),
-            Argument::Path(path) => match walk.find(path, item)? {
-                Found::Missing => {}
-                Found::Value(value) => values.push(value.into_owned()),
-                Found::List(list) => values.extend(list.into_iter().map(std::borrow::Cow::into_owned)),
+            Argument::Path(path) => match path.find(item, walk) {
+                Ok(Found::Value(value)) => values.push(value.into_owned()),
+                Ok(Found::List(list)) => values.extend(list.into_iter().map(std::borrow::Cow::into_owned)),
+                Ok(Found::Missing) => {}
+                Err(Stopped) => return Err(Stopped),
             },
         }
     }

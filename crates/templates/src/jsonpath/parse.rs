@@ -1,5 +1,6 @@
 //! Reads a path. Only blanks count as white space, as in Jayway.
 
+use super::filter::ItemPath;
 use super::functions::{Argument, Call, Function};
 use super::{JsonPath, MAX_PATH_BYTES, PathError, Token, filter_parse};
 
@@ -149,7 +150,8 @@ impl Reader {
 
     fn argument(&self, text: &str) -> Result<Argument, PathError> {
         if text.starts_with(['$', '@']) {
-            return parse_nested(text, self.nesting + 1).map(Argument::Path);
+            let path = parse_nested(text, self.nesting + 1)?;
+            return Ok(Argument::Path(ItemPath { path, from_item: text.starts_with('@') }));
         }
         if let Some(inner) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
             return Ok(Argument::Literal(serde_json::Value::String(inner.to_string())));
@@ -314,8 +316,7 @@ pub(super) fn unescape(characters: &[char]) -> Option<String> {
 }
 
 fn indexes(text: &str) -> Option<Token> {
-    let numbers: Option<Vec<i64>> =
-        text.split(',').map(|number| number.trim_matches(' ')).map(|number| index(number)).collect();
+    let numbers: Option<Vec<i64>> = text.split(',').map(|number| number.trim_matches(' ')).map(index).collect();
     numbers.map(Token::Indexes)
 }
 

@@ -160,7 +160,8 @@ impl<'s> Parser<'s, '_> {
             match &mut left {
                 Expression::Chain(chain) if chain.precedence == precedence => chain.rest.push((operator, right)),
                 _ => {
-                    left = Expression::Chain(Box::new(Chain { first: left, rest: vec![(operator, right)], precedence }))
+                    left =
+                        Expression::Chain(Box::new(Chain { first: left, rest: vec![(operator, right)], precedence }));
                 }
             }
         }

@@ -224,10 +224,12 @@ impl<'s, 'n> Parser<'s, 'n> {
     fn hash(&mut self, text: &mut String, nodes: &mut Block) -> Result<Option<Ending>, ParseError> {
         match self.peek_at(1) {
             Some(b'#') => {
+                flush(text, nodes);
                 self.line_comment();
                 return Ok(None);
             }
             Some(b'*') => {
+                flush(text, nodes);
                 let inside = &self.source[self.position + 2..];
                 self.position = match inside.find("*#") {
                     Some(length) => self.position + 2 + length + 2,
@@ -255,6 +257,11 @@ impl<'s, 'n> Parser<'s, 'n> {
             // `#set` is a directive only with its parenthesis.
             Some(Directive::Set) if self.open_parenthesis_after(length).is_none() => self.push_text(text, length),
             Some(directive) => {
+                // Blanks that follow something other than text belong to the `#set` after them; at the start they are text.
+                let is_start = text.len() == self.position;
+                if directive == Directive::Set && !is_start && text.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
+                    text.clear();
+                }
                 self.position += length;
                 return self.directive(directive, text, nodes);
             }

@@ -61,7 +61,7 @@ impl<'r> Machine<'r> {
             ("replaceFirst", [pattern, replacement]) => return self.replace_matches(text, pattern, replacement, false),
             ("split", [pattern]) => return self.split(text, pattern, None),
             ("split", [pattern, limit]) => return self.split(text, pattern, limit.as_integer()),
-            ("format", [arguments @ ..]) => return self.format(text, arguments),
+            ("format", arguments) => return self.format(text, arguments),
             ("valueOf", [value]) => return self.text_of(value),
             _ => Value::Null,
         };
@@ -369,7 +369,7 @@ impl Specifier {
 fn grouped(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -1,0 +1,4 @@
+//! Golden cases of mapping templates, and properties that hold for any input.
+
+mod golden;
+mod properties;

@@ -52,13 +52,8 @@ impl Apis {
     /// # Errors
     /// When the store cannot be read.
     pub async fn open(store: SharedStore, index: Arc<PlanIndex>, settings: Settings) -> Result<Arc<Apis>, OpenError> {
-        let apis = Arc::new_cyclic(|this| Apis {
-            store,
-            index,
-            settings,
-            locks: Mutex::default(),
-            this: Weak::clone(this),
-        });
+        let apis =
+            Arc::new_cyclic(|this| Apis { store, index, settings, locks: Mutex::default(), this: Weak::clone(this) });
         let heads = apis.store.list_all::<rows::ApiHead>().await?;
         let stages = apis.store.list_all::<rows::Stage>().await?;
         let apis_alone = heads.iter().map(|(_, head)| (head.record.api.as_str(), None));
@@ -154,7 +149,12 @@ impl Apis {
         self.find_below(scope, api, id).await?.ok_or_else(Refusal::unknown_resource)
     }
 
-    pub(crate) async fn deployment(&self, scope: &Scope, api: &str, id: &str) -> Answer<Option<Stored<rows::Deployment>>> {
+    pub(crate) async fn deployment(
+        &self,
+        scope: &Scope,
+        api: &str,
+        id: &str,
+    ) -> Answer<Option<Stored<rows::Deployment>>> {
         self.find_below(scope, api, id).await
     }
 
@@ -183,7 +183,12 @@ impl Apis {
     }
 
     /// Compiles the plan of a stage from a snapshot at hand.
-    pub(crate) fn compile(&self, scope: &Scope, snapshot: &rows::Snapshot, stage: &rows::Stage) -> Answer<Arc<StagePlan>> {
+    pub(crate) fn compile(
+        &self,
+        scope: &Scope,
+        snapshot: &rows::Snapshot,
+        stage: &rows::Stage,
+    ) -> Answer<Arc<StagePlan>> {
         let throttle = self.index.account_throttle(&scope.account, &scope.region);
         compile::stage_plan(scope, snapshot, stage, throttle).map(Arc::new).map_err(Refusal::Internal)
     }

@@ -78,8 +78,12 @@ impl From<Refusal> for ApiError {
             ),
             Refusal::Unavailable(reason) => {
                 tracing::error!(%reason, "the control plane cannot answer");
-                ApiError::custom("ServiceUnavailableException", 503, "The service is unavailable. Please try again later.")
-                    .with_retry_after(1)
+                ApiError::custom(
+                    "ServiceUnavailableException",
+                    503,
+                    "The service is unavailable. Please try again later.",
+                )
+                .with_retry_after(1)
             }
             Refusal::Internal(reason) => ApiError::internal(reason),
         }

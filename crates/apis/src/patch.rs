@@ -104,10 +104,13 @@ impl Table {
             (Some((place, ops, key)), Some(op)) if ops.contains(&op) => {
                 Ok(Edit { op, place, key, value: operation.value })
             }
-            (Some((_, ops, _)), _) if self.wording == Wording::Terse => {
-                Err(Refusal::BadRequest(format!("Invalid patch operation specified. Must be one of: [{}]", op_list(ops))))
+            (Some((_, ops, _)), _) if self.wording == Wording::Terse => Err(Refusal::BadRequest(format!(
+                "Invalid patch operation specified. Must be one of: [{}]",
+                op_list(ops)
+            ))),
+            (None, _) if self.wording == Wording::Terse => {
+                Err(Refusal::BadRequest(format!("Invalid patch path {path}")))
             }
-            (None, _) if self.wording == Wording::Terse => Err(Refusal::BadRequest(format!("Invalid patch path {path}"))),
             (_, op) => Err(self.unlisted(&path, &op_text, op)),
         }
     }

@@ -23,10 +23,12 @@ pub(super) fn templates(templates: Option<&Templates>) -> Vec<(Box<str>, Templat
 }
 
 fn template(text: &str) -> Option<Template> {
-    Template::parse(text).or_else(|error| {
-        tracing::warn!(%error, "a mapping template cannot be parsed; requests that choose it will fail");
-        Template::parse(UNRENDERABLE)
-    }).ok()
+    Template::parse(text)
+        .or_else(|error| {
+            tracing::warn!(%error, "a mapping template cannot be parsed; requests that choose it will fail");
+            Template::parse(UNRENDERABLE)
+        })
+        .ok()
 }
 
 /// The mappings of a request. What cannot be read was refused when it was stored.

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn takes_aws_addresses_apart() {
-        let lambda = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:0:function:f";
+        let lambda =
+            "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:0:function:f";
         let whole = format!("{lambda}:${{stageVariables.alias}}/invocations");
         assert_eq!(
             AwsUri::parse(&whole).unwrap().lambda_function(),
@@ -84,7 +85,10 @@ mod tests {
             ("arn:aws:apigateway:r:lambda:path/random/value/invocations", Ok(None)),
             ("arn:aws:apigateway:r:s3:path/b/k", Ok(None)),
             ("arn:aws:apigateway:r:firehose:action/PutRecord", Ok(None)),
-            ("arn:aws:apigateway:r:lambda:test/2015-03-31/functions/f/invocations", Err(AwsUriError::NeitherPathNorAction)),
+            (
+                "arn:aws:apigateway:r:lambda:test/2015-03-31/functions/f/invocations",
+                Err(AwsUriError::NeitherPathNorAction),
+            ),
             ("arn:aws:lambda:us-east-1:000000000000:function:f", Err(AwsUriError::NeitherPathNorAction)),
             ("lambda", Err(AwsUriError::NotAnArn)),
             ("", Err(AwsUriError::NotAnArn)),

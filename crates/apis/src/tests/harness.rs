@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Request;
 use plan::PlanIndex;
 use serde_json::Value;
-use store::DataDir;
+use store::{DataDir, SharedStore};
 use tempfile::TempDir;
 use wire::ControlPlane;
 
@@ -42,7 +42,7 @@ pub(super) struct Node {
     pub(super) index: Arc<PlanIndex>,
     pub(super) clock: Clock,
     front: ControlPlane,
-    directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 impl Node {
@@ -58,15 +58,25 @@ impl Node {
     pub(super) async fn restart(self) -> Node {
         let Node { apis, index, front, directory, .. } = self;
         drop((apis, index, front));
+        let directory = Arc::into_inner(directory).expect("no other node is on the directory");
         Node::open(directory, AccountLimits::LIFTED).await
+    }
+
+    /// A second node on the same store, as in a cluster.
+    pub(super) async fn beside(&self) -> Node {
+        Node::on(Arc::clone(&self.directory), self.apis.store.clone(), AccountLimits::LIFTED).await
     }
 
     async fn open(directory: TempDir, limits: AccountLimits) -> Node {
         let data = DataDir::open(directory.path()).unwrap();
+        Node::on(Arc::new(directory), data.store(), limits).await
+    }
+
+    async fn on(directory: Arc<TempDir>, store: SharedStore, limits: AccountLimits) -> Node {
         let index = Arc::new(PlanIndex::new(limits));
         let clock = Clock::fake(Moment(1_700_000_000_000));
         let settings = Settings { limits, clock: clock.clone(), domain: "localhost".into() };
-        let apis = Apis::open(data.store(), Arc::clone(&index), settings).await.unwrap();
+        let apis = Apis::open(store, Arc::clone(&index), settings).await.unwrap();
         let front = ControlPlane::new([apis.service().into()], wire::Settings::default());
         Node { apis, index, clock, front, directory }
     }
@@ -78,6 +88,20 @@ impl Node {
     }
 
     pub(super) async fn send_bytes(&self, method: &str, path: &str, body: Bytes) -> Reply {
+        self.call("000000000000", method, path, body).await
+    }
+
+    /// Sends a request without a body in the name of another account.
+    pub(super) async fn send_as(&self, account: &str, method: &str, path: &str) -> Reply {
+        self.call(account, method, path, Bytes::new()).await
+    }
+
+    async fn call(&self, account: &str, method: &str, path: &str, body: Bytes) -> Reply {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={account}/20231114/us-east-1/apigateway/aws4_request, \
+             SignedHeaders=host;x-amz-date, Signature={:064}",
+            0
+        );
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -85,17 +109,12 @@ impl Node {
             .header("accept", "application/json")
             .header("content-type", "application/json")
             .header("x-amz-date", "20231114T221320Z")
-            .header(
-                "authorization",
-                "AWS4-HMAC-SHA256 Credential=AKIATEST/20231114/us-east-1/apigateway/aws4_request, \
-                 SignedHeaders=host;x-amz-date, Signature=0000000000000000000000000000000000000000000000000000000000000000",
-            );
+            .header("authorization", authorization);
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
         let answer = self.front.handle(parts, body, peer).await;
-        let error = answer.headers().get("x-amzn-errortype").map(|kind| {
-            kind.to_str().unwrap().split(':').next().unwrap_or_default().to_owned()
-        });
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let error = header("x-amzn-errortype").map(|kind| kind.split(':').next().unwrap_or_default().to_owned());
         let body = match answer.body().is_empty() {
             true => Value::Null,
             false => serde_json::from_slice(answer.body()).unwrap(),

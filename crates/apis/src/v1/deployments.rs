@@ -25,13 +25,20 @@ impl Apis {
         input: model::CreateDeploymentRequest,
     ) -> Answer<model::Deployment> {
         let api = input.rest_api_id.clone();
-        self.edit(scope, &api, input, |apis, scope, input| async move {
-            apis.try_create_deployment(&scope, &input).await
-        })
+        self.edit(
+            scope,
+            &api,
+            input,
+            |apis, scope, input| async move { apis.try_create_deployment(&scope, &input).await },
+        )
         .await
     }
 
-    async fn try_create_deployment(&self, scope: &Scope, input: &model::CreateDeploymentRequest) -> Answer<model::Deployment> {
+    async fn try_create_deployment(
+        &self,
+        scope: &Scope,
+        input: &model::CreateDeploymentRequest,
+    ) -> Answer<model::Deployment> {
         let api = self.rest_api(scope, &input.rest_api_id).await?;
         let head = self.head(scope, &api.record.id).await?.ok_or(Refusal::Raced)?;
         self.check_canary(scope, input).await?;
@@ -102,8 +109,12 @@ impl Apis {
             return Ok(());
         }
         let problem = match input.stage_name.as_deref() {
-            None => "Non null and non empty stageName must be provided for canary deployment. Provided value is null".into(),
-            Some("") => "Non null and non empty stageName must be provided for canary deployment. Provided value is ".into(),
+            None => {
+                "Non null and non empty stageName must be provided for canary deployment. Provided value is null".into()
+            }
+            Some("") => {
+                "Non null and non empty stageName must be provided for canary deployment. Provided value is ".into()
+            }
             Some(name) => match self.stage(scope, &input.rest_api_id, name).await {
                 Ok(_) => return Err(Refusal::not_built("canarySettings")),
                 Err(Refusal::NotFound(_)) => {
@@ -116,7 +127,11 @@ impl Apis {
         Err(Refusal::BadRequest(format!("Invalid deployment content specified.{problem}")))
     }
 
-    pub(crate) async fn get_deployment(&self, scope: &Scope, input: model::GetDeploymentRequest) -> Answer<model::Deployment> {
+    pub(crate) async fn get_deployment(
+        &self,
+        scope: &Scope,
+        input: model::GetDeploymentRequest,
+    ) -> Answer<model::Deployment> {
         self.rest_api(scope, &input.rest_api_id).await?;
         let deployment = self.deployment(scope, &input.rest_api_id, &input.deployment_id).await?;
         let deployment = deployment.ok_or_else(Refusal::unknown_deployment)?.record;

@@ -65,7 +65,8 @@ impl Apis {
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
         self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
             let (integration, declared) = parts(resource, &input.http_method)?;
-            let response = integration.responses.get_mut(&input.status_code).ok_or_else(Refusal::unknown_status_code)?;
+            let response =
+                integration.responses.get_mut(&input.status_code).ok_or_else(Refusal::unknown_status_code)?;
             PATCHES.patch(input.patch_operations.clone(), response, apply)?;
             check(response, declared.get(&input.status_code))?;
             Ok(shown(&input.status_code, response))

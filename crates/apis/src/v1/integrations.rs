@@ -148,7 +148,9 @@ fn check_transfer_mode(mode: Option<&str>) -> Answer<()> {
 
 fn passthrough(text: &str) -> Answer<Passthrough> {
     Passthrough::parse(text).ok_or_else(|| {
-        Refusal::bad_request("Invalid passthroughBehavior specified. Valid options are WHEN_NO_MATCH,WHEN_NO_TEMPLATES,NEVER")
+        Refusal::bad_request(
+            "Invalid passthroughBehavior specified. Valid options are WHEN_NO_MATCH,WHEN_NO_TEMPLATES,NEVER",
+        )
     })
 }
 
@@ -157,7 +159,9 @@ pub(super) fn content_handling(text: Option<&str>) -> Answer<Option<ContentHandl
     match text {
         None | Some("") => Ok(None),
         Some(text) => ContentHandling::parse(text).map(Some).ok_or_else(|| {
-            Refusal::bad_request("Invalid contentHandling specified. Valid options are CONVERT_TO_BINARY,CONVERT_TO_TEXT")
+            Refusal::bad_request(
+                "Invalid contentHandling specified. Valid options are CONVERT_TO_BINARY,CONVERT_TO_TEXT",
+            )
         }),
     }
 }
@@ -192,7 +196,9 @@ fn check_http_uri(uri: &str) -> Answer<()> {
     let rest = ["http://", "https://"].iter().find_map(|scheme| uri.strip_prefix(scheme));
     let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
     let sound = match host {
-        Some(host) => !host.is_empty() && !uri.contains(|character: char| character.is_whitespace() || character.is_control()),
+        Some(host) => {
+            !host.is_empty() && !uri.contains(|character: char| character.is_whitespace() || character.is_control())
+        }
         None => uri.starts_with("${stageVariables."),
     };
     match sound {
@@ -287,9 +293,10 @@ fn non_empty(edit: &Edit, member: &str) -> Answer<()> {
 
 /// An integration as GetIntegration shows it, with its responses.
 pub(super) fn shown(integration: &Integration) -> model::Integration {
-    let responses = integration.responses.iter().map(|(status, response)| {
-        (status.clone(), integration_responses::shown(status, response))
-    });
+    let responses = integration
+        .responses
+        .iter()
+        .map(|(status, response)| (status.clone(), integration_responses::shown(status, response)));
     model::Integration {
         r#type: Some(integration.kind.text().to_owned()),
         http_method: integration.http_method.clone(),

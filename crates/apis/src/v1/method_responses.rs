@@ -12,10 +12,7 @@ use crate::rows::MethodResponse;
 
 const PATCHES: Table = Table {
     wording: Wording::Terse,
-    entries: &[
-        ("/responseModels/{}", &[Add, Remove, Replace]),
-        ("/responseParameters/{}", &[Add, Remove, Replace]),
-    ],
+    entries: &[("/responseModels/{}", &[Add, Remove, Replace]), ("/responseParameters/{}", &[Add, Remove, Replace])],
 };
 
 impl Apis {

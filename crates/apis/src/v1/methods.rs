@@ -48,7 +48,11 @@ impl Apis {
         Ok(shown(&input.http_method, method))
     }
 
-    pub(crate) async fn update_method(&self, scope: &Scope, input: model::UpdateMethodRequest) -> Answer<model::Method> {
+    pub(crate) async fn update_method(
+        &self,
+        scope: &Scope,
+        input: model::UpdateMethodRequest,
+    ) -> Answer<model::Method> {
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
         self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
             let method = of_mut(resource, &input.http_method)?;
@@ -193,9 +197,8 @@ pub(super) fn edit_map<V>(
 
 /// A method as GetMethod shows it, with its responses and its integration.
 pub(super) fn shown(verb: &str, method: &Method) -> model::Method {
-    let responses = method.responses.iter().map(|(status, response)| {
-        (status.clone(), method_responses::shown(status, response))
-    });
+    let responses =
+        method.responses.iter().map(|(status, response)| (status.clone(), method_responses::shown(status, response)));
     model::Method {
         http_method: Some(verb.to_owned()),
         authorization_type: Some(method.authorization_type.clone()),

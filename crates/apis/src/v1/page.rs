@@ -63,7 +63,10 @@ mod tests {
     fn bounds_the_limit_and_refuses_a_foreign_position() {
         let items: Vec<String> = (0..600).map(|number| format!("{number:03}")).collect();
         let count = |limit| page(items.clone(), String::clone, None, limit).unwrap().0.len();
-        assert_eq!([count(None), count(Some(0)), count(Some(1)), count(Some(9_999)), count(Some(-1))], [25, 25, 1, 500, 25]);
+        assert_eq!(
+            [count(None), count(Some(0)), count(Some(1)), count(Some(9_999)), count(Some(-1))],
+            [25, 25, 1, 500, 25]
+        );
         assert!(page(items, String::clone, Some("!"), None).is_err());
     }
 }

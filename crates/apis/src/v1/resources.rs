@@ -17,7 +17,11 @@ const PATCHES: Table =
     Table { wording: Wording::Listing, entries: &[("/parentId", &[Replace]), ("/pathPart", &[Replace])] };
 
 impl Apis {
-    pub(crate) async fn create_resource(&self, scope: &Scope, input: model::CreateResourceRequest) -> Answer<model::Resource> {
+    pub(crate) async fn create_resource(
+        &self,
+        scope: &Scope,
+        input: model::CreateResourceRequest,
+    ) -> Answer<model::Resource> {
         check_path_part(&input.path_part)?;
         let api = input.rest_api_id.clone();
         self.edit(scope, &api, input, |apis, scope, input| async move {
@@ -44,22 +48,37 @@ impl Apis {
         .await
     }
 
-    pub(crate) async fn get_resource(&self, scope: &Scope, input: model::GetResourceRequest) -> Answer<model::Resource> {
+    pub(crate) async fn get_resource(
+        &self,
+        scope: &Scope,
+        input: model::GetResourceRequest,
+    ) -> Answer<model::Resource> {
         let resource = self.resource(scope, &input.rest_api_id, &input.resource_id).await?.record;
         Ok(shown(&resource, Embed::asked(input.embed.as_deref())))
     }
 
-    pub(crate) async fn get_resources(&self, scope: &Scope, input: model::GetResourcesRequest) -> Answer<model::Resources> {
+    pub(crate) async fn get_resources(
+        &self,
+        scope: &Scope,
+        input: model::GetResourcesRequest,
+    ) -> Answer<model::Resources> {
         self.rest_api(scope, &input.rest_api_id).await?;
         let mut resources = self.resources_of(scope, &input.rest_api_id).await?;
         resources.sort_by(|one, other| one.record.path.cmp(&other.record.path));
         let path = |resource: &Stored<Resource>| resource.record.path.clone();
         let (page, position) = page(resources, path, input.position.as_deref(), input.limit)?;
         let embed = Embed::asked(input.embed.as_deref());
-        Ok(model::Resources { position, items: Some(page.iter().map(|resource| shown(&resource.record, embed)).collect()) })
+        Ok(model::Resources {
+            position,
+            items: Some(page.iter().map(|resource| shown(&resource.record, embed)).collect()),
+        })
     }
 
-    pub(crate) async fn update_resource(&self, scope: &Scope, input: model::UpdateResourceRequest) -> Answer<model::Resource> {
+    pub(crate) async fn update_resource(
+        &self,
+        scope: &Scope,
+        input: model::UpdateResourceRequest,
+    ) -> Answer<model::Resource> {
         let api = input.rest_api_id.clone();
         self.edit(scope, &api, input, |apis, scope, input| async move {
             let stored = apis.resource(&scope, &input.rest_api_id, &input.resource_id).await?;
@@ -77,7 +96,8 @@ impl Apis {
         let api = input.rest_api_id.clone();
         self.edit(scope, &api, input, |apis, scope, input| async move {
             let root = apis.resource(&scope, &input.rest_api_id, &input.resource_id).await?;
-            let claim = claim_of(&root.record).ok_or_else(|| Refusal::bad_request("Root resource cannot be deleted."))?;
+            let claim =
+                claim_of(&root.record).ok_or_else(|| Refusal::bad_request("Root resource cannot be deleted."))?;
             let head = apis.head(&scope, &claim.api).await?.ok_or_else(Refusal::unknown_resource)?;
             let tree = subtree(apis.resources_of(&scope, &claim.api).await?, root);
             let mut gone = Transaction::new().delete_tree::<PathClaim>(&scope, &claim.key());
@@ -195,9 +215,9 @@ fn apply(resource: &mut Resource, edit: Edit) -> Answer<()> {
 /// Nothing stands below a greedy variable.
 fn check_can_hold(parent: &Resource) -> Answer<()> {
     match &parent.path_part {
-        Some(part) if part.ends_with("+}") => Err(Refusal::BadRequest(format!(
-            "Cannot create a child of a resource with a greedy path variable: {part}"
-        ))),
+        Some(part) if part.ends_with("+}") => {
+            Err(Refusal::BadRequest(format!("Cannot create a child of a resource with a greedy path variable: {part}")))
+        }
         _ => Ok(()),
     }
 }
@@ -206,7 +226,8 @@ fn check_can_hold(parent: &Resource) -> Answer<()> {
 fn check_path_part(part: &str) -> Answer<()> {
     let inner = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     let name = inner.map_or(part, |name| name.strip_suffix('+').unwrap_or(name));
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte) || (inner.is_none() && byte == b',');
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte) || (inner.is_none() && byte == b',');
     if name.is_empty() || !name.bytes().all(allowed) {
         return Err(Refusal::bad_request(
             "Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the \

@@ -35,7 +35,11 @@ const PATCHES: Table = Table {
 };
 
 impl Apis {
-    pub(crate) async fn create_rest_api(&self, scope: &Scope, input: model::CreateRestApiRequest) -> Answer<model::RestApi> {
+    pub(crate) async fn create_rest_api(
+        &self,
+        scope: &Scope,
+        input: model::CreateRestApiRequest,
+    ) -> Answer<model::RestApi> {
         let existing = self.store.list::<RestApi>(scope, "", None, EVERY).await?;
         if existing.len() >= self.settings.limits.apis {
             return Err(Refusal::quota("APIs", "account"));
@@ -64,7 +68,11 @@ impl Apis {
         Ok(shown(&self.rest_api(scope, &input.rest_api_id).await?.record, ShowTags::Always))
     }
 
-    pub(crate) async fn get_rest_apis(&self, scope: &Scope, input: model::GetRestApisRequest) -> Answer<model::RestApis> {
+    pub(crate) async fn get_rest_apis(
+        &self,
+        scope: &Scope,
+        input: model::GetRestApisRequest,
+    ) -> Answer<model::RestApis> {
         let stored = self.store.list::<RestApi>(scope, "", None, EVERY).await?;
         let mut apis: Vec<RestApi> = stored.into_iter().map(|api| api.record).collect();
         let order = |api: &RestApi| format!("{:012}/{}", api.created, api.id);
@@ -74,7 +82,11 @@ impl Apis {
         Ok(model::RestApis { position, items: Some(items) })
     }
 
-    pub(crate) async fn update_rest_api(&self, scope: &Scope, input: model::UpdateRestApiRequest) -> Answer<model::RestApi> {
+    pub(crate) async fn update_rest_api(
+        &self,
+        scope: &Scope,
+        input: model::UpdateRestApiRequest,
+    ) -> Answer<model::RestApi> {
         let api = input.rest_api_id.clone();
         self.edit(scope, &api, input, |apis, scope, input| async move {
             let stored = apis.rest_api(&scope, &input.rest_api_id).await?;
@@ -137,7 +149,8 @@ fn new_api(input: model::CreateRestApiRequest, id: String, created: u64) -> Answ
     }
     let tags = input.tags.unwrap_or_default();
     validate::tags(&tags)?;
-    let (endpoint_type, ip_address_type, vpc_endpoint_ids) = endpoint(input.endpoint_configuration.unwrap_or_default())?;
+    let (endpoint_type, ip_address_type, vpc_endpoint_ids) =
+        endpoint(input.endpoint_configuration.unwrap_or_default())?;
     Ok(RestApi {
         id,
         name: input.name,

@@ -103,7 +103,8 @@ fn set(path: &str, value: &str) -> Answer<StageEdit> {
 /// A path of the canary that `replace` takes.
 fn is_canary_path(path: &str) -> bool {
     path.strip_prefix("/canarySettings/").is_some_and(|child| {
-        matches!(child, "deploymentId" | "percentTraffic" | "useStageCache") || child.starts_with("stageVariableOverrides/")
+        matches!(child, "deploymentId" | "percentTraffic" | "useStageCache")
+            || child.starts_with("stageVariableOverrides/")
     })
 }
 

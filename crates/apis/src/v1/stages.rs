@@ -31,8 +31,10 @@ impl Apis {
                 return Err(unknown_deployment());
             }
             refuse_unbuilt(input.cache_cluster_enabled, input.tracing_enabled)?;
-            if input.canary_settings.is_some() {
-                return Err(Refusal::not_built("canarySettings"));
+            if let Some(canary) = &input.canary_settings {
+                let deployment = canary.deployment_id.as_deref().unwrap_or(&input.deployment_id);
+                let known = apis.deployment(&scope, &input.rest_api_id, deployment).await?.is_some();
+                return Err(if known { Refusal::not_built("canarySettings") } else { unknown_deployment() });
             }
             if input.documentation_version.as_deref().is_some_and(|version| !version.is_empty()) {
                 return Err(Refusal::not_built("documentationVersion"));
@@ -78,9 +80,10 @@ impl Apis {
         self.rest_api(scope, &input.rest_api_id).await?;
         let stages = self.store.list::<Stage>(scope, &input.rest_api_id, None, EVERY).await?;
         let wanted = input.deployment_id.filter(|id| !id.is_empty());
-        let matching = stages.iter().map(|stage| &stage.record).filter(|stage| {
-            wanted.as_ref().is_none_or(|wanted| stage.deployment_id == *wanted)
-        });
+        let matching = stages
+            .iter()
+            .map(|stage| &stage.record)
+            .filter(|stage| wanted.as_ref().is_none_or(|wanted| stage.deployment_id == *wanted));
         Ok(model::Stages { item: Some(matching.map(shown).collect()) })
     }
 
@@ -98,9 +101,8 @@ impl Apis {
             }
             stage.last_updated = apis.now();
             let plan = apis.plan_of(&scope, &stage).await?;
-            let changed = Transaction::new()
-                .update(&scope, &head.record, head.revision)
-                .update(&scope, &stage, stored.revision);
+            let changed =
+                Transaction::new().update(&scope, &head.record, head.revision).update(&scope, &stage, stored.revision);
             apis.store.commit(changed).await?;
             apis.index.set_stage(&stage.api, &stage.name, Some(plan));
             Ok(shown(&stage))
@@ -114,9 +116,11 @@ impl Apis {
             let (_, head) = apis.api_and_head(&scope, &input.rest_api_id).await?;
             let stage = apis.stage(&scope, &input.rest_api_id, &input.stage_name).await?;
             let key = store::Record::key(&stage.record);
-            let gone = Transaction::new()
-                .update(&scope, &head.record, head.revision)
-                .delete::<Stage>(&scope, &key, stage.revision);
+            let gone = Transaction::new().update(&scope, &head.record, head.revision).delete::<Stage>(
+                &scope,
+                &key,
+                stage.revision,
+            );
             apis.store.commit(gone).await?;
             apis.index.remove_stage(&stage.record.api, &stage.record.name);
             Ok(())
@@ -165,12 +169,7 @@ fn wanted(input: &model::CreateStageRequest) -> Answer<NewStage> {
     validate::stage_variables(&variables)?;
     let tags = input.tags.clone().unwrap_or_default();
     validate::tags(&tags)?;
-    Ok(NewStage {
-        deployment_id: input.deployment_id.clone(),
-        description: input.description.clone(),
-        variables,
-        tags,
-    })
+    Ok(NewStage { deployment_id: input.deployment_id.clone(), description: input.description.clone(), variables, tags })
 }
 
 /// What AWS has and this version has not; switched off, it is as it is. The size of a cache that is off has no effect.

@@ -15,7 +15,9 @@ const TEMPLATE_BYTES: usize = 300 * 1024;
 pub(super) fn verb(verb: &str) -> Answer<()> {
     match VERBS.contains(&verb) {
         true => Ok(()),
-        false => Err(Refusal::BadRequest(format!("Invalid HttpMethod specified. Valid options are {}", VERBS.join(",")))),
+        false => {
+            Err(Refusal::BadRequest(format!("Invalid HttpMethod specified. Valid options are {}", VERBS.join(","))))
+        }
     }
 }
 

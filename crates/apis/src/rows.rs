@@ -257,3 +257,31 @@ impl Record for Stage {
         format!("{}/{}", self.api, self.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks a document that the first version wrote: later ones must read it, with everything that is in it.
+    fn check<R: Record>(document: &str, kind: &str, key: &str) {
+        let record: R = serde_json::from_str(document).unwrap();
+        assert_eq!((R::KIND, record.key().as_str()), (kind, key));
+        assert_eq!(serde_json::to_string_pretty(&record).unwrap(), document.trim_end());
+    }
+
+    #[test]
+    fn documents_of_version_1_are_read_and_written_the_same() {
+        macro_rules! document {
+            ($kind:literal) => {
+                include_str!(concat!("../cases/rows/", $kind, "-1.json"))
+            };
+        }
+        check::<RestApi>(document!("rest_api"), "rest_api", "a1b2c3d4e5");
+        check::<ApiHead>(document!("rest_api_head"), "rest_api_head", "a1b2c3d4e5");
+        check::<Resource>(document!("rest_resource"), "rest_resource", "a1b2c3d4e5/r1r1r1");
+        check::<PathClaim>(document!("rest_path_claim"), "rest_path_claim", "a1b2c3d4e5/r0r0r0r0r0/{}");
+        check::<Deployment>(document!("rest_deployment"), "rest_deployment", "a1b2c3d4e5/d1d1d1");
+        check::<Snapshot>(document!("rest_snapshot"), "rest_snapshot", "a1b2c3d4e5/d1d1d1");
+        check::<Stage>(document!("rest_stage"), "rest_stage", "a1b2c3d4e5/dev");
+    }
+}

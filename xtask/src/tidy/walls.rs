@@ -41,7 +41,24 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     ("codegen", &[]),
     ("xtask", &["codegen"]),
-    ("fuzz", &["base", "wire", "store", "plan", "templates", "gateway", "apis", "functions", "identity"]),
+    (
+        "fuzz",
+        &[
+            "base",
+            "wire",
+            "store",
+            "plan",
+            "templates",
+            "gateway",
+            "apis",
+            "functions",
+            "identity",
+            "model-apigateway",
+            "model-lambda",
+            "model-iam",
+            "model-sts",
+        ],
+    ),
 ];
 
 /// Libraries that only some crates may use, and why.

@@ -35,7 +35,7 @@ struct Function {
 #[derive(Clone, Debug)]
 struct Indexed {
     /// Tells whether a version is still the one in the store.
-    revision_id: String,
+    configuration: Configuration,
     version: Arc<Version>,
 }
 
@@ -114,7 +114,6 @@ impl Index {
                 let policies = store.list_tree::<PolicyRecord>(scope, name).await?;
                 let mut builder = Builder {
                     scope,
-                    arn: &arn,
                     usage: &usage,
                     engine,
                     before: before.as_deref(),
@@ -155,7 +154,6 @@ impl Index {
 
 struct Builder<'a> {
     scope: &'a Scope,
-    arn: &'a Arc<str>,
     usage: &'a Arc<Usage>,
     engine: &'a Engine,
     before: Option<&'a Function>,
@@ -166,28 +164,21 @@ impl Builder<'_> {
     /// Adds a version: the one that is known, with its environments, unless it has changed.
     fn add(&mut self, number: &str, name: &str, configuration: &Configuration) {
         let known = self.before.and_then(|before| before.versions.get(number));
-        let same = known.filter(|indexed| indexed.revision_id == configuration.revision_id).cloned();
+        let same = known.filter(|indexed| indexed.configuration.is_like(configuration)).cloned();
         let number: Arc<str> = number.into();
         let indexed = same.unwrap_or_else(|| {
-            let settings = settings(self.scope, self.arn, name, Arc::clone(&number), configuration);
+            let settings = settings(self.scope, name, Arc::clone(&number), configuration);
             let version = Version::new(settings, Arc::clone(self.usage), self.engine.thread_count());
-            Indexed { revision_id: configuration.revision_id.clone(), version: Arc::new(version) }
+            Indexed { configuration: configuration.clone(), version: Arc::new(version) }
         });
         self.versions.insert(number, indexed);
     }
 }
 
-fn settings(
-    scope: &Scope,
-    arn: &Arc<str>,
-    name: &str,
-    number: Arc<str>,
-    configuration: &Configuration,
-) -> VersionSettings {
+fn settings(scope: &Scope, name: &str, number: Arc<str>, configuration: &Configuration) -> VersionSettings {
     let variables = configuration.variables.iter().flatten();
     VersionSettings {
         name: name.into(),
-        function_arn: Arc::clone(arn),
         account: Arc::clone(&scope.account),
         region: Arc::clone(&scope.region),
         number,

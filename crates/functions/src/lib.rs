@@ -147,12 +147,27 @@ impl Functions {
         SHARD.with(|own| *own.borrow_mut() = Some(shard));
     }
 
+    /// The Lambda API, to be mounted.
+    pub fn service(self: &Arc<Self>) -> wire::Service<Functions> {
+        api::service(Arc::clone(self))
+    }
+
     /// Invokes a function from any thread, by way of a data thread. The future may move between threads.
     ///
     /// # Errors
     /// As [`InvokeFunction::invoke`].
     pub async fn invoke_from_anywhere(&self, invocation: Invocation) -> Result<Invoked, InvokeRefusal> {
-        let (call, admitted) = self.admit(invocation)?;
+        self.invoke_as(invocation, None).await
+    }
+
+    /// As [`invoke_from_anywhere`](Functions::invoke_from_anywhere), under a request id that the caller has made.
+    pub(crate) async fn invoke_as(
+        &self,
+        invocation: Invocation,
+        request_id: Option<String>,
+    ) -> Result<Invoked, InvokeRefusal> {
+        let (mut call, admitted) = self.admit(invocation)?;
+        call.request_id = request_id;
         let (answer, answered) = oneshot::channel();
         let thread = self.engine.choose_thread(&call.version);
         let gone = || InvokeRefusal::Unavailable { reason: "no data thread is running".to_owned() };
@@ -185,7 +200,10 @@ impl Functions {
         let limit = self.engine.limits.concurrent_functions.min(RUNNING_AT_MOST);
         let refused = InvokeRefusal::TooManyRequests { reason: "ConcurrentInvocationLimitExceeded" };
         let admitted = version.account_usage.admit(limit).ok_or(refused)?;
-        Ok((Call { version, invoked_arn: function_arn, payload, trace_id, client_context, tail_log }, admitted))
+        Ok((
+            Call { version, invoked_arn: function_arn, payload, trace_id, client_context, tail_log, request_id: None },
+            admitted,
+        ))
     }
 
     /// This thread's shard, if the thread was attached to these functions.

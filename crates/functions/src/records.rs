@@ -170,7 +170,17 @@ pub(crate) struct Configuration {
     pub(crate) last_modified: u64,
     /// `RevisionId`.
     pub(crate) revision_id: String,
-    /// It has been updated at least once since it was published or made.
-    #[serde(default)]
-    pub(crate) updated: bool,
+}
+
+impl Configuration {
+    /// Whether the other is the same update of the same function: an environment of one may serve the other, and
+    /// publishing it again makes no new version. Descriptions and revision ids may differ.
+    pub(crate) fn is_like(&self, other: &Configuration) -> bool {
+        let blank = |configuration: &Configuration| Configuration {
+            description: String::new(),
+            revision_id: String::new(),
+            ..configuration.clone()
+        };
+        blank(self) == blank(other)
+    }
 }

@@ -27,8 +27,6 @@ pub(crate) struct Version {
 pub(crate) struct VersionSettings {
     /// `FunctionName`.
     pub(crate) name: Arc<str>,
-    /// Without a qualifier.
-    pub(crate) function_arn: Arc<str>,
     /// Owner.
     pub(crate) account: Arc<str>,
     /// Region.

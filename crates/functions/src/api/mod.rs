@@ -1,1 +1,144 @@
-//! The Lambda API.
+//! The Lambda API: one method per operation, grouped by resource.
+//!
+//! A handler reads, decides and commits with the revisions that it read; when somebody was faster it starts again. It
+//! then refreshes the index, so that what it acknowledges is seen by the next invocation.
+
+mod aliases;
+mod configure;
+mod describe;
+mod functions;
+mod invoke;
+mod names;
+mod package;
+mod permissions;
+mod update;
+mod versions;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use base::shape::ErrorModel;
+use model_lambda as model;
+use model_lambda::errors;
+use store::{Scope, StoreError};
+use wire::{ApiError, Call, Service};
+
+use crate::Functions;
+
+/// How often an operation that others keep overtaking is begun anew.
+const ATTEMPTS: usize = 64;
+
+/// The API with all of its handlers.
+pub(crate) fn service(functions: Arc<Functions>) -> Service<Functions> {
+    Service::new(&model::SERVICE, functions)
+        .operation(model::CreateFunction, functions::create_function)
+        .operation(model::GetFunction, functions::get_function)
+        .operation(model::GetFunctionConfiguration, functions::get_function_configuration)
+        .operation(model::ListFunctions, functions::list_functions)
+        .operation(model::DeleteFunction, functions::delete_function)
+        .operation(model::UpdateFunctionCode, update::update_function_code)
+        .operation(model::UpdateFunctionConfiguration, update::update_function_configuration)
+        .operation(model::PublishVersion, versions::publish_version)
+        .operation(model::ListVersionsByFunction, versions::list_versions_by_function)
+        .operation(model::CreateAlias, aliases::create_alias)
+        .operation(model::GetAlias, aliases::get_alias)
+        .operation(model::UpdateAlias, aliases::update_alias)
+        .operation(model::DeleteAlias, aliases::delete_alias)
+        .operation(model::ListAliases, aliases::list_aliases)
+        .operation(model::AddPermission, permissions::add_permission)
+        .operation(model::RemovePermission, permissions::remove_permission)
+        .operation(model::GetPolicy, permissions::get_policy)
+        .operation(model::Invoke, invoke::invoke)
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+enum Failure {
+    /// The caller is told this.
+    Refused(ApiError),
+    /// The store failed, or somebody was faster.
+    Store(StoreError),
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Failure::Refused(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::Store(error)
+    }
+}
+
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(error) => error,
+            Failure::Store(error) => ApiError::internal(error),
+        }
+    }
+}
+
+/// Runs `attempt` until nobody was faster.
+async fn attempts<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, ApiError>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(Failure::Store(StoreError::Changed { .. } | StoreError::Exists { .. })) => {}
+            result => return Ok(result?),
+        }
+    }
+    Ok(attempt().await?)
+}
+
+impl Functions {
+    /// Brings the index up to what has been committed.
+    async fn refresh(&self, scope: &Scope, name: &str) -> Result<(), ApiError> {
+        self.index.refresh(&self.store, &self.engine, scope, name).await.map_err(ApiError::internal)
+    }
+}
+
+/// The owner of what a call is about.
+fn scope(call: &Call) -> Scope {
+    let (account, region) = call.scope();
+    Scope::new(account, region)
+}
+
+fn refuse(model: &ErrorModel, message: impl Into<String>) -> ApiError {
+    ApiError::new(model, message)
+}
+
+fn invalid(message: impl Into<String>) -> ApiError {
+    refuse(&errors::INVALID_PARAMETER_VALUE_EXCEPTION, message)
+}
+
+fn not_found(message: impl Into<String>) -> ApiError {
+    refuse(&errors::RESOURCE_NOT_FOUND_EXCEPTION, message)
+}
+
+fn conflict(message: impl Into<String>) -> ApiError {
+    refuse(&errors::RESOURCE_CONFLICT_EXCEPTION, message)
+}
+
+/// A revision id that was given must be the latest; `operation` names who tells it.
+fn check_revision(given: Option<&str>, latest: &str, operation: &str) -> Result<(), ApiError> {
+    if given.is_none_or(|given| given == latest) {
+        return Ok(());
+    }
+    let message = format!(
+        "The Revision Id provided does not match the latest Revision Id. Call the {operation} API to retrieve the latest Revision Id"
+    );
+    Err(refuse(&errors::PRECONDITION_FAILED_EXCEPTION, message))
+}
+
+/// How many items a page has: what was asked for, at most `most`.
+fn page_size(asked: Option<i32>, most: usize) -> usize {
+    asked.and_then(|asked| usize::try_from(asked).ok()).filter(|asked| *asked > 0).map_or(most, |asked| asked.min(most))
+}

@@ -37,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) client_context: Option<String>,
     /// Whether the log's tail is wanted.
     pub(crate) tail_log: bool,
+    /// The request id, where the caller has made one: a UUID's text.
+    pub(crate) request_id: Option<String>,
 }
 
 /// A call on its way to another thread.
@@ -105,8 +107,10 @@ struct Retry;
 
 async fn run_once(shard: &Rc<Shard>, call: &Call, lease: &mut Lease) -> Result<Result<Invoked, InvokeRefusal>, Retry> {
     let settings = &call.version.settings;
-    let request_id = shard.request_id();
-    let id = request_id.as_bytes().first_chunk().expect("a UUID's text has 36 bytes");
+    let request_id = call.request_id.clone().unwrap_or_else(|| shard.request_id());
+    let Some(id) = request_id.as_bytes().first_chunk() else {
+        return Ok(Err(InvokeRefusal::Unavailable { reason: "the request id is no UUID".to_owned() }));
+    };
     let began = Instant::now();
     let timeout = u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX);
     let header = InvokeHeader {
@@ -137,7 +141,7 @@ async fn run_once(shard: &Rc<Shard>, call: &Call, lease: &mut Lease) -> Result<R
 
 /// A function that cannot start has failed; only what is our own fault is a refusal.
 fn start_failed(shard: &Shard, call: &Call, failure: StartFailure) -> Result<Invoked, InvokeRefusal> {
-    let request_id = shard.request_id();
+    let request_id = call.request_id.clone().unwrap_or_else(|| shard.request_id());
     let settings = &call.version.settings;
     let payload = match failure {
         StartFailure::Init(payload) => payload,

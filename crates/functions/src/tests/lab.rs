@@ -84,9 +84,8 @@ impl Lab {
             log_group: None,
             code,
             code_size: package.len() as u64,
-            last_modified: 0,
+            last_modified: u64::from_le_bytes(base::ids::random_bytes()) >> 1,
             revision_id: base::ids::uuid(),
-            updated: false,
         };
         change(&mut configuration);
         let record =

@@ -1,0 +1,107 @@
+//! How a version is shown: `FunctionConfiguration`.
+
+use base::clock::Moment;
+use base::shape::Sensitive;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use model_lambda::{
+    EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LoggingConfig, RuntimeVersionConfig,
+    SnapStartResponse, TracingConfigResponse,
+};
+use sha2::{Digest as _, Sha256};
+use store::Scope;
+use store::blobs::Digest;
+
+use crate::records::Configuration;
+use crate::time::last_modified;
+
+/// The states that AWS shows while it works, which here is over before the answer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// As CreateFunction answers.
+    Creating,
+    /// As an update answers.
+    Updating,
+    /// As GetFunction answers.
+    Settled,
+    /// As lists show it: without states.
+    Listed,
+}
+
+/// `CodeSha256`.
+pub(super) fn code_sha256(code: &Digest) -> String {
+    STANDARD.encode(code.as_bytes())
+}
+
+/// Shows a version. `arn` is the ARN to show, qualified as the request asked.
+pub(super) fn describe(
+    scope: &Scope,
+    name: &str,
+    arn: String,
+    version: &str,
+    configuration: &Configuration,
+    shown: Shown,
+) -> FunctionConfiguration {
+    let text = |text: &str| Some(text.to_owned());
+    let number = |number: u32| i32::try_from(number).ok();
+    let variables = configuration.variables.clone();
+    let log_group = configuration.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}"));
+    let mut shape = FunctionConfiguration {
+        function_name: text(name),
+        function_arn: Some(arn),
+        runtime: text(&configuration.runtime),
+        role: text(&configuration.role),
+        handler: text(&configuration.handler),
+        code_size: i64::try_from(configuration.code_size).ok(),
+        description: text(&configuration.description),
+        timeout: number(configuration.timeout),
+        memory_size: number(configuration.memory_size),
+        last_modified: Some(last_modified(Moment(configuration.last_modified))),
+        code_sha256: Some(code_sha256(&configuration.code)),
+        version: text(version),
+        environment: variables
+            .map(|variables| EnvironmentResponse { variables: Some(Sensitive(variables)), error: None }),
+        tracing_config: Some(TracingConfigResponse { mode: text("PassThrough") }),
+        revision_id: text(&configuration.revision_id),
+        package_type: text("Zip"),
+        architectures: Some(vec![configuration.architecture.clone()]),
+        ephemeral_storage: Some(EphemeralStorage { size: 512 }),
+        snap_start: Some(SnapStartResponse { apply_on: text("None"), optimization_status: text("Off") }),
+        logging_config: Some(LoggingConfig {
+            log_format: text("Text"),
+            log_group: Some(log_group),
+            ..LoggingConfig::default()
+        }),
+        ..FunctionConfiguration::default()
+    };
+    if shown != Shown::Listed {
+        shape.runtime_version_config = Some(RuntimeVersionConfig {
+            runtime_version_arn: Some(runtime_version_arn(&scope.region, &configuration.runtime)),
+            error: None,
+        });
+    }
+    let reason = || (text("The function is being created."), text("Creating"));
+    match shown {
+        Shown::Creating => {
+            shape.state = text("Pending");
+            (shape.state_reason, shape.state_reason_code) = reason();
+        }
+        Shown::Updating => {
+            shape.state = text("Active");
+            shape.last_update_status = text("InProgress");
+            (shape.last_update_status_reason, shape.last_update_status_reason_code) = reason();
+        }
+        Shown::Settled => {
+            shape.state = text("Active");
+            shape.last_update_status = text("Successful");
+        }
+        Shown::Listed => {}
+    }
+    shape
+}
+
+/// An ARN in AWS's shape that is the same for all functions of a runtime.
+fn runtime_version_arn(region: &str, runtime: &str) -> String {
+    let hash: String = Sha256::digest(runtime.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("arn:aws:lambda:{region}::runtime:{hash}")
+}

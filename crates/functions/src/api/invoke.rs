@@ -1,0 +1,104 @@
+//! The Invoke operation.
+
+use std::sync::Arc;
+
+use base::seams::{Caller, Invocation, InvokeRefusal, Outcome};
+use base::shape::{Blob, Sensitive};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use model_lambda as model;
+use model_lambda::errors;
+use wire::{Answer, ApiError, Call};
+
+use super::configure::not_yet;
+use super::names::Named;
+use super::{conflict, invalid, not_found, refuse};
+use crate::Functions;
+
+/// The longest client context, in base64.
+const CLIENT_CONTEXT_BYTES: usize = 3583;
+
+pub(super) async fn invoke(
+    functions: Arc<Functions>,
+    call: Call,
+    input: model::InvocationRequest,
+) -> Result<Answer<model::InvocationResponse>, ApiError> {
+    let named = Named::read(&call, &input.function_name, input.qualifier.as_deref())?;
+    for (name, given) in [
+        ("durable executions", input.durable_execution_name.is_some()),
+        ("tenants", input.tenant_id.is_some()),
+        ("asynchronous invocation (InvocationType Event)", input.invocation_type.as_deref() == Some("Event")),
+    ] {
+        if given {
+            return Err(not_yet(name));
+        }
+    }
+    let invocation = Invocation {
+        function_arn: named.qualified_arn().into(),
+        payload: input.payload.map_or_else(Bytes::new, |Sensitive(Blob(payload))| payload),
+        caller: Caller::Trusted,
+        trace_id: None,
+        client_context: input.client_context.as_deref().map(client_context).transpose()?,
+        tail_log: input.log_type.as_deref() == Some("Tail"),
+    };
+    if input.invocation_type.as_deref() == Some("DryRun") {
+        functions.index.resolve(&invocation.function_arn, &invocation.caller).map_err(refusal)?;
+        let output = model::InvocationResponse { status_code: Some(204), ..model::InvocationResponse::default() };
+        return Ok(output.into());
+    }
+    let invoked = functions.invoke_as(invocation, Some(call.request_id)).await.map_err(refusal)?;
+    let (function_error, payload) = match invoked.outcome {
+        Outcome::Returned(payload) => (None, payload),
+        Outcome::Failed(payload) => (Some("Unhandled".to_owned()), payload),
+    };
+    let output = model::InvocationResponse {
+        status_code: Some(200),
+        function_error,
+        log_result: invoked.log_tail.map(|tail| STANDARD.encode(tail)),
+        payload: Some(Sensitive(Blob(payload))),
+        executed_version: Some(invoked.executed_version.to_string()),
+        durable_execution_arn: None,
+    };
+    let remapped = HeaderName::from_static("x-amzn-remapped-content-length");
+    Ok(Answer::from(output).with_header(remapped, HeaderValue::from_static("0")))
+}
+
+/// `X-Amz-Client-Context`: JSON in base64.
+fn client_context(text: &str) -> Result<String, ApiError> {
+    if text.len() > CLIENT_CONTEXT_BYTES {
+        return Err(invalid(format!("The client context must be at most {CLIENT_CONTEXT_BYTES} bytes.")));
+    }
+    let unreadable = || {
+        let message = "Client context must be a valid Base64-encoded JSON object.";
+        refuse(&errors::INVALID_REQUEST_CONTENT_EXCEPTION, message)
+    };
+    let decoded = STANDARD.decode(text).map_err(|_| unreadable())?;
+    match serde_json::from_slice::<serde_json::Value>(&decoded) {
+        Ok(serde_json::Value::Object(_)) => String::from_utf8(decoded).map_err(|_| unreadable()),
+        _ => Err(unreadable()),
+    }
+}
+
+fn refusal(refusal: InvokeRefusal) -> ApiError {
+    match refusal {
+        InvokeRefusal::NotFound { function_arn } => not_found(format!("Function not found: {function_arn}")),
+        InvokeRefusal::NotPermitted => ApiError::access_denied("The function's policy does not allow this invocation."),
+        InvokeRefusal::TooManyRequests { reason } => {
+            refuse(&errors::TOO_MANY_REQUESTS_EXCEPTION, "Rate Exceeded.").with_member("Reason", reason)
+        }
+        InvokeRefusal::NotReady { state } => conflict(format!(
+            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+        )),
+        InvokeRefusal::BadPayload { message, too_large: true } => {
+            ApiError::custom("RequestEntityTooLargeException", 413, message)
+        }
+        InvokeRefusal::BadPayload { message, too_large: false } => {
+            refuse(&errors::INVALID_REQUEST_CONTENT_EXCEPTION, message)
+        }
+        InvokeRefusal::Unavailable { reason } => {
+            refuse(&errors::SERVICE_EXCEPTION, format!("The function could not be run: {reason}"))
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The ways to name a function: its name, `name:qualifier`, a partial or a full ARN.
+
+use store::Scope;
+use wire::{ApiError, Call};
+
+use super::{invalid, not_found, scope};
+use crate::index::function_arn;
+use crate::records::LATEST;
+
+/// A function as a request names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    /// Its owner.
+    pub(super) scope: Scope,
+    /// `FunctionName`.
+    pub(super) name: String,
+    /// The version or alias, where one was named.
+    pub(super) qualifier: Option<String>,
+}
+
+impl Named {
+    /// Reads `FunctionName` (which has passed the model's pattern) and `Qualifier`.
+    ///
+    /// # Errors
+    /// When both name a qualifier and differ, or the function is another region's or account's.
+    pub(super) fn read(call: &Call, text: &str, qualifier: Option<&str>) -> Result<Named, ApiError> {
+        let scope = scope(call);
+        let rest =
+            text.strip_prefix("arn:").and_then(|rest| rest.split_once(":lambda:")).map_or(text, |(_, rest)| rest);
+        let mut parts: Vec<&str> = rest.split(':').collect();
+        if parts.len() > 1 && is_region(parts[0]) {
+            let region = parts.remove(0);
+            if region != &*scope.region {
+                let own = &scope.region;
+                return Err(not_found(format!("Functions from '{region}' are not reachable in this region ('{own}')")));
+            }
+        }
+        if parts.len() > 1 && is_account(parts[0]) {
+            let account = parts.remove(0);
+            if account != &*scope.account {
+                let (operation, own) = (call.operation, &scope.account);
+                return Err(ApiError::access_denied(format!(
+                    "User: arn:aws:iam::{own}:root is not authorized to perform: lambda:{operation} on resource: {text} because no resource-based policy allows the lambda:{operation} action"
+                )));
+            }
+        }
+        if parts.len() > 1 && parts[0] == "function" {
+            parts.remove(0);
+        }
+        let name = parts[0].to_owned();
+        let of_name = parts.get(1).copied();
+        if let (Some(one), Some(other)) = (of_name, qualifier)
+            && one != other
+        {
+            return Err(invalid(
+                "The derived qualifier from the function name does not match the specified qualifier.",
+            ));
+        }
+        Ok(Named { scope, name, qualifier: of_name.or(qualifier).map(str::to_owned) })
+    }
+
+    /// As [`read`](Named::read), for operations without a `Qualifier`.
+    pub(super) fn unqualified(call: &Call, text: &str) -> Result<Named, ApiError> {
+        Named::read(call, text, None)
+    }
+
+    /// The ARN without a qualifier.
+    pub(super) fn arn(&self) -> String {
+        function_arn(&self.scope, &self.name)
+    }
+
+    /// The ARN with the qualifier that was named, if any.
+    pub(super) fn qualified_arn(&self) -> String {
+        match &self.qualifier {
+            Some(qualifier) => format!("{}:{qualifier}", self.arn()),
+            None => self.arn(),
+        }
+    }
+
+    /// The qualifier; `$LATEST` where none was named.
+    pub(super) fn qualifier(&self) -> &str {
+        self.qualifier.as_deref().unwrap_or(LATEST)
+    }
+
+    /// `Function not found: {arn}[:{qualifier}]`.
+    pub(super) fn missing(&self) -> ApiError {
+        not_found(format!("Function not found: {}", self.qualified_arn()))
+    }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `us-east-1`, `us-gov-west-1`, ...: names of functions may look so, hence only before another part.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    match parts.as_slice() {
+        [places @ .., number] if places.len() >= 2 => {
+            places.iter().all(|part| letters(&part)) && number.len() == 1 && number.as_bytes()[0].is_ascii_digit()
+        }
+        _ => false,
+    }
+}

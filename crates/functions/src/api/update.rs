@@ -1,0 +1,131 @@
+//! Changes of `$LATEST`: its code and its configuration.
+
+use std::sync::Arc;
+
+use model_lambda as model;
+use model_lambda::FunctionConfiguration;
+use store::Transaction;
+use wire::{ApiError, Call};
+
+use super::configure::{self, NotYet, not_yet};
+use super::describe::{Shown, describe};
+use super::functions::number;
+use super::names::Named;
+use super::package::Source;
+use super::{Failure, attempts, check_revision};
+use crate::Functions;
+use crate::records::{Configuration, LATEST};
+
+pub(super) async fn update_function_code(
+    functions: Arc<Functions>,
+    call: Call,
+    input: model::UpdateFunctionCodeRequest,
+) -> Result<FunctionConfiguration, ApiError> {
+    let named = Named::unqualified(&call, &input.function_name)?;
+    if input.publish_to.is_some() {
+        return Err(not_yet("PublishTo"));
+    }
+    // First of all, so that a wrong name costs no upload.
+    let function = functions.function(&named).await?.ok_or_else(|| named.missing())?;
+    check_revision(input.revision_id.as_deref(), &function.record.latest.revision_id, "GetFunction/GetAlias")?;
+    let source = Source {
+        zip_file: input.zip_file,
+        s3_bucket: input.s3_bucket.or(input.s3_key).or(input.s3_object_version),
+        image_uri: input.image_uri,
+        source_kms_key_arn: input.source_kms_key_arn,
+    };
+    let package = functions.take_package(source).await?;
+    let change = |latest: &mut Configuration| {
+        (latest.code, latest.code_size) = (package.code, package.size);
+        if let Some(architectures) = &input.architectures {
+            latest.architecture = configure::architecture(Some(architectures.clone()));
+        }
+    };
+    if input.dry_run == Some(true) {
+        let mut latest = function.record.latest;
+        change(&mut latest);
+        return Ok(describe(&named.scope, &named.name, named.arn(), LATEST, &latest, Shown::Settled));
+    }
+    let shown = functions.update_latest(&named, input.revision_id.as_deref(), change).await?;
+    if input.publish == Some(true) {
+        return functions.publish(&named, &model::PublishVersionRequest::default()).await;
+    }
+    Ok(shown)
+}
+
+pub(super) async fn update_function_configuration(
+    functions: Arc<Functions>,
+    call: Call,
+    input: model::UpdateFunctionConfigurationRequest,
+) -> Result<FunctionConfiguration, ApiError> {
+    let named = Named::unqualified(&call, &input.function_name)?;
+    let not_yet = NotYet {
+        vpc_config: input.vpc_config,
+        dead_letter_config: input.dead_letter_config,
+        kms_key_arn: input.kms_key_arn,
+        tracing_config: input.tracing_config,
+        layers: input.layers,
+        file_system_configs: input.file_system_configs,
+        image_config: input.image_config,
+        ephemeral_storage: input.ephemeral_storage,
+        snap_start: input.snap_start,
+        capacity_provider_config: input.capacity_provider_config,
+        durable_config: input.durable_config,
+    };
+    not_yet.check()?;
+    if functions.function(&named).await?.is_none() {
+        return Err(named.missing());
+    }
+    if let Some(runtime) = &input.runtime {
+        functions.check_runtime(runtime).await?;
+    }
+    let variables = configure::variables(input.environment)?;
+    let gives_log_group = input.logging_config.as_ref().is_some_and(|config| config.log_group.is_some());
+    let log_group = configure::log_group(input.logging_config)?;
+    let change = |latest: &mut Configuration| {
+        let replace = |field: &mut String, given: &Option<String>| {
+            if let Some(given) = given {
+                field.clone_from(given);
+            }
+        };
+        replace(&mut latest.runtime, &input.runtime);
+        replace(&mut latest.handler, &input.handler);
+        replace(&mut latest.role, &input.role);
+        replace(&mut latest.description, &input.description);
+        latest.timeout = number(input.timeout, latest.timeout);
+        latest.memory_size = number(input.memory_size, latest.memory_size);
+        if variables.is_some() {
+            latest.variables.clone_from(&variables);
+        }
+        if gives_log_group {
+            latest.log_group.clone_from(&log_group);
+        }
+    };
+    functions.update_latest(&named, input.revision_id.as_deref(), change).await
+}
+
+impl Functions {
+    /// Changes `$LATEST` and shows it as it is during an update.
+    async fn update_latest(
+        &self,
+        named: &Named,
+        revision_id: Option<&str>,
+        change: impl Fn(&mut Configuration),
+    ) -> Result<FunctionConfiguration, ApiError> {
+        let changed = attempts(async || {
+            let function = self.function(named).await?.ok_or_else(|| named.missing())?;
+            check_revision(revision_id, &function.record.latest.revision_id, "GetFunction/GetAlias")?;
+            let mut record = function.record;
+            change(&mut record.latest);
+            // Time does not stand still between two updates, or else the second would not be seen as one.
+            record.latest.last_modified = self.engine.clock.now().0.max(record.latest.last_modified + 1);
+            record.latest.revision_id = base::ids::uuid();
+            self.store.commit(Transaction::new().update(&named.scope, &record, function.revision)).await?;
+            Ok::<_, Failure>(record.latest)
+        })
+        .await?;
+        self.refresh(&named.scope, &named.name).await?;
+        let shown = Configuration { revision_id: base::ids::uuid(), ..changed };
+        Ok(describe(&named.scope, &named.name, named.arn(), LATEST, &shown, Shown::Updating))
+    }
+}

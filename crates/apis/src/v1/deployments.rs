@@ -42,6 +42,11 @@ impl Apis {
         let api = self.rest_api(scope, &input.rest_api_id).await?;
         let head = self.head(scope, &api.record.id).await?.ok_or(Refusal::Raced)?;
         self.check_canary(scope, input).await?;
+        stages::refuse_unbuilt(
+            input.cache_cluster_enabled,
+            input.cache_cluster_size.as_deref(),
+            input.tracing_enabled,
+        )?;
         let mut resources: Vec<Resource> =
             self.resources_of(scope, &api.record.id).await?.into_iter().map(|resource| resource.record).collect();
         resources.sort_by(|one, other| one.path.cmp(&other.path));
@@ -82,7 +87,6 @@ impl Apis {
         validate::stage_name(name)?;
         let variables = input.variables.clone().unwrap_or_default();
         validate::stage_variables(&variables)?;
-        stages::refuse_unbuilt(input.cache_cluster_enabled, input.tracing_enabled)?;
         let known = self.store.get::<Stage>(scope, &format!("{}/{name}", deployment.api)).await?;
         let Some(known) = known else {
             let wanted = NewStage {

@@ -217,6 +217,9 @@ fn check_aws_uri(uri: &str, kind: IntegrationType) -> Answer<()> {
     if parsed.lambda_function().is_some() {
         return Ok(());
     }
+    if parsed.service == "lambda" && parsed.rest.ends_with("/response-streaming-invocations") {
+        return Err(Refusal::not_built("response-streaming-invocations"));
+    }
     let firehose = parsed.service == "firehose" && parsed.is_action;
     if kind == IntegrationType::AwsProxy && !firehose {
         return Err(Refusal::bad_request(

@@ -40,26 +40,27 @@ impl Apis {
         scope: &Scope,
         input: model::CreateRestApiRequest,
     ) -> Answer<model::RestApi> {
-        let existing = self.store.list::<RestApi>(scope, "", None, EVERY).await?;
-        if existing.len() >= self.settings.limits.apis {
-            return Err(Refusal::quota("APIs", "account"));
-        }
         let api = new_api(input, self.new_api_id(), self.now())?;
-        let root = Resource {
-            api: api.id.clone(),
-            id: api.root_resource_id.clone(),
-            parent_id: None,
-            path_part: None,
-            path: "/".into(),
-            methods: BTreeMap::new(),
-        };
-        let head = ApiHead { api: api.id.clone(), resources: 0 };
-        let made = Transaction::new().insert(scope, &api).insert(scope, &head).insert(scope, &root);
-        self.edit(scope, &api.id.clone(), (api, made), |apis, _, input| async move {
-            let (api, made) = &*input;
-            apis.store.commit(made.clone()).await?;
+        // One at a time in a scope, so that the count holds.
+        let turn = format!("{}/{}", scope.account, scope.region);
+        self.edit(scope, &turn, api, |apis, scope, api| async move {
+            let quota = apis.settings.limits.apis;
+            if quota < usize::MAX && apis.store.list::<RestApi>(&scope, "", None, quota).await?.len() >= quota {
+                return Err(Refusal::quota("APIs", "account"));
+            }
+            let root = Resource {
+                api: api.id.clone(),
+                id: api.root_resource_id.clone(),
+                parent_id: None,
+                path_part: None,
+                path: "/".into(),
+                methods: BTreeMap::new(),
+            };
+            let head = ApiHead { api: api.id.clone(), resources: 0 };
+            let made = Transaction::new().insert(&scope, &*api).insert(&scope, &head).insert(&scope, &root);
+            apis.store.commit(made).await?;
             apis.index.add_api(&api.id);
-            Ok(shown(api, ShowTags::IfAny))
+            Ok(shown(&api, ShowTags::IfAny))
         })
         .await
     }
@@ -133,6 +134,7 @@ fn new_api(input: model::CreateRestApiRequest, id: String, created: u64) -> Answ
     if input.description.as_deref() == Some("") {
         return Err(Refusal::bad_request("Description cannot be an empty string"));
     }
+    check_name(&input.name)?;
     if let Some(size) = input.minimum_compression_size {
         return Err(compression_refusal(&size.to_string()));
     }
@@ -167,6 +169,13 @@ fn new_api(input: model::CreateRestApiRequest, id: String, created: u64) -> Answ
         tags,
         disable_execute_api_endpoint: input.disable_execute_api_endpoint.unwrap_or(false),
     })
+}
+
+fn check_name(name: &str) -> Answer<()> {
+    match name.is_empty() {
+        true => Err(Refusal::bad_request("Name cannot be an empty string")),
+        false => Ok(()),
+    }
 }
 
 fn endpoint(given: model::EndpointConfiguration) -> Answer<(EndpointType, IpAddressType, Vec<String>)> {
@@ -225,8 +234,10 @@ fn check_policy(policy: &str) -> Answer<()> {
 
 fn apply(api: &mut RestApi, edit: Edit) -> Answer<()> {
     match edit.place {
-        "/name" if edit.text().is_empty() => return Err(Refusal::bad_request("Name cannot be an empty string")),
-        "/name" => api.name = edit.text().to_owned(),
+        "/name" => {
+            check_name(edit.text())?;
+            api.name = edit.text().to_owned();
+        }
         "/description" => api.description = edit.optional(),
         "/version" => api.version = edit.optional(),
         "/apiKeySource" if !matches!(edit.text(), "HEADER" | "AUTHORIZER") => {

@@ -30,7 +30,7 @@ impl Apis {
             if apis.deployment(&scope, &input.rest_api_id, &input.deployment_id).await?.is_none() {
                 return Err(unknown_deployment());
             }
-            refuse_unbuilt(input.cache_cluster_enabled, input.tracing_enabled)?;
+            refuse_unbuilt(input.cache_cluster_enabled, input.cache_cluster_size.as_deref(), input.tracing_enabled)?;
             if let Some(canary) = &input.canary_settings {
                 let deployment = canary.deployment_id.as_deref().unwrap_or(&input.deployment_id);
                 let known = apis.deployment(&scope, &input.rest_api_id, deployment).await?.is_some();
@@ -172,15 +172,21 @@ fn wanted(input: &model::CreateStageRequest) -> Answer<NewStage> {
     Ok(NewStage { deployment_id: input.deployment_id.clone(), description: input.description.clone(), variables, tags })
 }
 
-/// What AWS has and this version has not; switched off, it is as it is. The size of a cache that is off has no effect.
-pub(super) fn refuse_unbuilt(cache_cluster_enabled: Option<bool>, tracing_enabled: Option<bool>) -> Answer<()> {
-    if cache_cluster_enabled == Some(true) {
-        return Err(Refusal::not_built("cacheClusterEnabled"));
+/// What AWS has and this version has not; switched off, it is as it is.
+pub(super) fn refuse_unbuilt(
+    cache_cluster_enabled: Option<bool>,
+    cache_cluster_size: Option<&str>,
+    tracing_enabled: Option<bool>,
+) -> Answer<()> {
+    let unbuilt = [
+        ("cacheClusterEnabled", cache_cluster_enabled == Some(true)),
+        ("cacheClusterSize", cache_cluster_size.is_some_and(|size| !size.is_empty())),
+        ("tracingEnabled", tracing_enabled == Some(true)),
+    ];
+    match unbuilt.into_iter().find(|(_, asked)| *asked) {
+        Some((what, _)) => Err(Refusal::not_built(what)),
+        None => Ok(()),
     }
-    if tracing_enabled == Some(true) {
-        return Err(Refusal::not_built("tracingEnabled"));
-    }
-    Ok(())
 }
 
 /// A stage as AWS shows it.

@@ -84,7 +84,7 @@ VECTORS = [
         None,
         "blah\nHello Chris\nblah",
     ),
-    ("#set($n = 5 * 4 - 2)$n #set($b = 4 > 2 + 5)$b", None, "18 false"),
+    ("#set($n = 5 * 4 - 2)$n;#set($b = 4 > 2 + 5)$b", None, "18;false"),
     (
         "$stageVariables.word $stageVariables['word'] ${stageVariables.word} [$stageVariables.none]",
         None,

@@ -8,6 +8,9 @@ use model_apigateway::PatchOperation;
 
 use crate::refusal::{Answer, Refusal};
 
+/// The most operations that one request may have. The bound is ours: AWS names none.
+const MAXIMUM_OPERATIONS: usize = 1_000;
+
 /// The operations of JSON Patch that some path takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
@@ -88,7 +91,9 @@ impl Table {
         target: &mut T,
         mut apply: impl FnMut(&mut T, Edit) -> Answer<()>,
     ) -> Answer<()> {
-        for operation in operations.into_iter().flatten() {
+        let operations = operations.unwrap_or_default();
+        check_count(operations.len())?;
+        for operation in operations {
             let edit = self.place(operation)?;
             apply(target, edit)?;
         }
@@ -125,6 +130,14 @@ impl Table {
         };
         // Two blanks, as AWS sends it.
         Refusal::BadRequest(format!("Invalid patch path  '{path}' specified for op '{op_text}'. {advice}"))
+    }
+}
+
+/// Bounds the work of one request, which holds the API's lock.
+pub(crate) fn check_count(operations: usize) -> Answer<()> {
+    match operations <= MAXIMUM_OPERATIONS {
+        true => Ok(()),
+        false => Err(Refusal::BadRequest(format!("A request can have at most {MAXIMUM_OPERATIONS} patch operations."))),
     }
 }
 
@@ -211,5 +224,11 @@ mod tests {
         });
         assert_eq!(outcome, Err(Refusal::bad_request("Invalid patch path null")));
         assert_eq!(seen, 1);
+    }
+
+    #[test]
+    fn bounds_the_number_of_operations() {
+        let operations = vec![operation("replace", "/operationName"); MAXIMUM_OPERATIONS + 1];
+        assert!(METHOD.patch(Some(operations), &mut (), |_, _| Ok(())).is_err());
     }
 }

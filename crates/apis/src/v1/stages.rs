@@ -9,6 +9,7 @@ use store::{Scope, Stored, Transaction};
 use super::stage_paths::{StageEdit, edits};
 use super::{EVERY, validate};
 use crate::Apis;
+use crate::patch::check_count;
 use crate::refusal::{Answer, Refusal};
 use crate::rows::{ApiHead, RestApi, Stage};
 
@@ -93,7 +94,9 @@ impl Apis {
             let (_, head) = apis.api_and_head(&scope, &input.rest_api_id).await?;
             let stored = apis.stage(&scope, &input.rest_api_id, &input.stage_name).await?;
             let mut stage = stored.record.clone();
-            for edit in edits(input.patch_operations.as_deref().unwrap_or_default()) {
+            let operations = input.patch_operations.as_deref().unwrap_or_default();
+            check_count(operations.len())?;
+            for edit in edits(operations) {
                 apis.apply(&scope, &mut stage, edit?).await?;
             }
             if stage == stored.record {

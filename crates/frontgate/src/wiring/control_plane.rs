@@ -48,7 +48,7 @@ pub(crate) async fn open(
     let functions =
         functions::Functions::open(data.store(), data.blobs(), functions_settings, control.clone()).await?;
     let identity = identity::Identity::open(data.store(), clock());
-    let mounted = [apis.service().into(), identity.iam().into(), identity.sts().into()];
+    let mounted = [apis.service().into(), functions.service().into(), identity.iam().into(), identity.sts().into()];
     let settings = wire::Settings {
         hosts: config.allowed_host.iter().cloned().chain([config.domain.clone()]).collect(),
         ..wire::Settings::default()

@@ -5,11 +5,14 @@
 //! limit on backtracking; a match that reaches the limit counts as none.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 /// The longest pattern that is compiled, in bytes.
 const MAX_PATTERN_BYTES: usize = 32 * 1024;
 /// The largest compiled form, in bytes.
 const MAX_COMPILED_BYTES: usize = 2 * 1024 * 1024;
+/// The largest result of a replacement, in bytes.
+const MAX_REPLACED_BYTES: usize = 16 * 1024 * 1024;
 /// How often the fallback engine may step back in one search.
 const BACKTRACK_LIMIT: usize = 200_000;
 
@@ -18,11 +21,24 @@ const BACKTRACK_LIMIT: usize = 200_000;
 #[error("invalid regular expression: {0}")]
 pub struct RegexError(String);
 
+/// Why a replacement failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReplaceError {
+    /// The replacement names a group that the pattern does not have.
+    #[error("the replacement names a group that the pattern does not have")]
+    NoSuchGroup,
+    /// The result is too large.
+    #[error("the result is too large")]
+    TooLarge,
+}
+
 /// A compiled Java pattern.
 #[derive(Debug)]
 pub struct JavaRegex {
+    translated: String,
     find: Engine,
-    full: Engine,
+    /// The pattern anchored at both ends, compiled when it is first asked for.
+    full: OnceLock<Option<Engine>>,
 }
 
 #[derive(Debug)]
@@ -42,31 +58,38 @@ impl JavaRegex {
         }
         let translated = translate(pattern);
         let find = Engine::new(&translated)?;
-        let full = Engine::new(&format!("\\A(?:{translated})\\z"))?;
-        Ok(JavaRegex { find, full })
+        Ok(JavaRegex { translated, find, full: OnceLock::new() })
     }
 
     /// Whether the whole text matches, as `String.matches` asks.
     pub fn is_full_match(&self, text: &str) -> bool {
-        match &self.full {
-            Engine::Linear(regex) => regex.is_match(text),
-            Engine::Backtracking(regex) => regex.is_match(text).unwrap_or(false),
+        let full = self.full.get_or_init(|| Engine::new(&format!("\\A(?:{})\\z", self.translated)).ok());
+        match full {
+            Some(Engine::Linear(regex)) => regex.is_match(text),
+            Some(Engine::Backtracking(regex)) => regex.is_match(text).unwrap_or(false),
+            // What compiles alone also compiles anchored, but for its size.
+            None => false,
         }
     }
 
     /// Replaces every match; `$1` and `${name}` in the replacement stand for groups, a backslash makes the next character plain.
-    /// `None` when the replacement names a group that the pattern does not have, which Java refuses.
-    pub fn replace_all(&self, text: &str, replacement: &str) -> Option<String> {
+    ///
+    /// # Errors
+    /// The replacement names a group that the pattern does not have, or the result is larger than 16 MB.
+    pub fn replace_all(&self, text: &str, replacement: &str) -> Result<String, ReplaceError> {
         self.replace(text, replacement, usize::MAX)
     }
 
     /// Replaces the first match only.
-    pub fn replace_first(&self, text: &str, replacement: &str) -> Option<String> {
+    ///
+    /// # Errors
+    /// As [`JavaRegex::replace_all`].
+    pub fn replace_first(&self, text: &str, replacement: &str) -> Result<String, ReplaceError> {
         self.replace(text, replacement, 1)
     }
 
-    fn replace(&self, text: &str, replacement: &str, most: usize) -> Option<String> {
-        let parts = self.find.replacement_parts(replacement)?;
+    fn replace(&self, text: &str, replacement: &str, most: usize) -> Result<String, ReplaceError> {
+        let parts = self.find.replacement_parts(replacement).ok_or(ReplaceError::NoSuchGroup)?;
         let mut out = String::with_capacity(text.len());
         let mut end = 0;
         self.find.each_match(text, most, &mut |groups| {
@@ -81,11 +104,18 @@ impl JavaRegex {
                         }
                     }
                 }
+                if out.len() > MAX_REPLACED_BYTES {
+                    return false;
+                }
             }
             end = whole.end;
+            true
         });
+        if out.len() > MAX_REPLACED_BYTES {
+            return Err(ReplaceError::TooLarge);
+        }
         out.push_str(&text[end..]);
-        Some(out)
+        Ok(out)
     }
 
     /// Splits as `String.split` does: no empty texts at the end, and none in front of an empty match at the start.
@@ -110,11 +140,11 @@ impl JavaRegex {
         self.find.each_match(text, usize::MAX, &mut |groups| {
             let whole = groups[0].clone().unwrap_or(0..0);
             let is_full = most.is_some_and(|most| parts.len() + 1 >= most);
-            if is_full || whole.end == 0 || (whole.is_empty() && whole.start >= text.len()) {
-                return;
+            if !is_full && whole.end > 0 && (!whole.is_empty() || whole.start < text.len()) {
+                parts.push(&text[start..whole.start]);
+                start = whole.end;
             }
-            parts.push(&text[start..whole.start]);
-            start = whole.end;
+            !is_full
         });
         parts.push(&text[start..]);
         parts
@@ -156,17 +186,22 @@ impl Engine {
         }
     }
 
-    fn each_match(&self, text: &str, most: usize, visit: &mut dyn FnMut(&Groups)) {
+    /// Visits the matches until the visitor answers false.
+    fn each_match(&self, text: &str, most: usize, visit: &mut dyn FnMut(&Groups) -> bool) {
         match self {
             Engine::Linear(regex) => {
                 for captures in regex.captures_iter(text).take(most) {
-                    visit(&captures.iter().map(|group| group.map(|found| found.range())).collect());
+                    if !visit(&captures.iter().map(|group| group.map(|found| found.range())).collect()) {
+                        return;
+                    }
                 }
             }
             Engine::Backtracking(regex) => {
                 for captures in regex.captures_iter(text).take(most) {
                     let Ok(captures) = captures else { return };
-                    visit(&captures.iter().map(|group| group.map(|found| found.range())).collect());
+                    if !visit(&captures.iter().map(|group| group.map(|found| found.range())).collect()) {
+                        return;
+                    }
                 }
             }
         }
@@ -290,7 +325,7 @@ fn translate_escape(escaped: Option<char>, in_class: bool) -> Cow<'static, str> 
 
 #[cfg(test)]
 mod tests {
-    use super::JavaRegex;
+    use super::{JavaRegex, ReplaceError};
 
     fn full(pattern: &str, text: &str) -> bool {
         JavaRegex::parse(pattern).expect("a valid pattern").is_full_match(text)
@@ -322,11 +357,13 @@ mod tests {
     #[test]
     fn replacing_and_splitting() {
         let regex = JavaRegex::parse("ba.").expect("a valid pattern");
-        assert_eq!(regex.replace_all("foobar123bab", "foo").as_deref(), Some("foofoo123foo"));
+        assert_eq!(regex.replace_all("foobar123bab", "foo").as_deref(), Ok("foofoo123foo"));
         let regex = JavaRegex::parse("(\\w)(\\d)").expect("a valid pattern");
-        assert_eq!(regex.replace_all("a1b2", "$2$1").as_deref(), Some("1a2b"));
-        assert_eq!(regex.replace_first("a1b2", "\\$").as_deref(), Some("$b2"));
-        assert_eq!(regex.replace_all("a1", "$3"), None);
+        assert_eq!(regex.replace_all("a1b2", "$2$1").as_deref(), Ok("1a2b"));
+        assert_eq!(regex.replace_first("a1b2", "\\$").as_deref(), Ok("$b2"));
+        assert_eq!(regex.replace_all("a1", "$3"), Err(ReplaceError::NoSuchGroup));
+        let all = JavaRegex::parse("(?s).+").expect("a valid pattern");
+        assert_eq!(all.replace_all(&"x".repeat(100_000), &"$0".repeat(1000)), Err(ReplaceError::TooLarge));
         let comma = JavaRegex::parse(",").expect("a valid pattern");
         assert_eq!(comma.split("a,b,,"), ["a", "b"]);
         assert_eq!(comma.split(",a"), ["", "a"]);

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
-use super::{Found, JsonPath, MAX_VISITS, Token, functions};
+use super::{Found, JsonPath, Token, functions};
 
 /// Why an evaluation ended before its end: it visited more values than it may, or a part of the path that names one value led
 /// nowhere.
@@ -20,9 +20,11 @@ pub(super) struct Walk<'a> {
 
 type Finds<'a> = Vec<Cow<'a, Value>>;
 
-pub(super) fn evaluate<'a>(path: &JsonPath, item: &'a Value, root: &'a Value) -> Found<'a> {
-    let walk = Walk { root, visits_left: Cell::new(MAX_VISITS) };
-    walk.find(path, item).unwrap_or(Found::Missing)
+pub(super) fn evaluate<'a>(path: &JsonPath, document: &'a Value, visits_left: &mut usize) -> Found<'a> {
+    let walk = Walk { root: document, visits_left: Cell::new(*visits_left) };
+    let found = walk.find(path, document).unwrap_or(Found::Missing);
+    *visits_left = walk.visits_left.get();
+    found
 }
 
 impl<'a> Walk<'a> {

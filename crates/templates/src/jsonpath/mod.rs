@@ -89,7 +89,12 @@ impl JsonPath {
 
     /// Finds what the path names in a document.
     pub fn evaluate<'a>(&self, document: &'a Value) -> Found<'a> {
-        evaluate::evaluate(self, document, document)
+        self.evaluate_within(document, &mut { MAX_VISITS })
+    }
+
+    /// Finds what the path names while visiting at most `visits_left` values, and counts those visited down.
+    pub fn evaluate_within<'a>(&self, document: &'a Value, visits_left: &mut usize) -> Found<'a> {
+        evaluate::evaluate(self, document, visits_left)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The compiled form of a template: what the parser makes and the machine walks.
 
+use crate::java_regex::{JavaRegex, RegexError};
 use crate::jsonpath::JsonPath;
 
 /// The variables that every template has before it sets its own; their slots are these numbers.
@@ -86,6 +87,8 @@ pub(super) struct Call {
     pub(super) arguments: Box<[Expression]>,
     /// The compiled path of `$input.json('…')` and `$input.path('…')` when its argument is fixed text.
     pub(super) path: Option<Result<JsonPath, crate::jsonpath::PathError>>,
+    /// The compiled pattern of `.replaceAll('…', …)` and the like when it is fixed text.
+    pub(super) regex: Option<Result<JavaRegex, RegexError>>,
 }
 
 #[derive(Debug)]

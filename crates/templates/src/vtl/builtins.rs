@@ -9,7 +9,7 @@ use super::print::{print_document, push_quoted};
 use super::scope::ParamPlace;
 use super::value::{Entries, Map, Value};
 use super::{Overrides, RenderError};
-use crate::jsonpath::{Found, JsonPath};
+use crate::jsonpath::{Found, JsonPath, MAX_VISITS};
 
 /// How deep a value may be nested to become an override.
 const MAX_OVERRIDE_DEPTH: usize = 32;
@@ -61,9 +61,18 @@ impl<'r> Machine<'r> {
         }
     }
 
+    /// What the path finds in the body; `None` when the body is not JSON.
+    fn found(&mut self, path: &JsonPath) -> Result<Option<Found<'r>>, Halt> {
+        let Some(body) = self.body_json() else { return Ok(None) };
+        let mut visits_left = MAX_VISITS;
+        let found = path.evaluate_within(body, &mut visits_left);
+        self.charge(MAX_VISITS - visits_left)?;
+        Ok(Some(found))
+    }
+
     /// The found value as JSON; `""` when nothing is there.
     fn json_text(&mut self, path: &JsonPath) -> Result<Value<'r>, Halt> {
-        let found = self.body_json().map_or(Found::Missing, |body| path.evaluate(body));
+        let found = self.found(path)?.unwrap_or(Found::Missing);
         let limit = self.limits.output_bytes;
         let mut text = String::new();
         match found {
@@ -85,8 +94,7 @@ impl<'r> Machine<'r> {
     }
 
     fn json_value(&mut self, path: &JsonPath) -> Result<Value<'r>, Halt> {
-        let Some(body) = self.body_json() else { return Ok(Value::Null) };
-        match path.evaluate(body) {
+        match self.found(path)?.unwrap_or(Found::Missing) {
             Found::Missing => Ok(Value::Null),
             Found::Value(Cow::Borrowed(value)) => self.value_of(value),
             Found::Value(Cow::Owned(value)) => self.copied(&value),

@@ -109,11 +109,36 @@ impl<'r> Machine<'r> {
             (Value::Null, Value::Null) => Ok(true),
             (Value::Null, other) | (other, Value::Null) => Ok(other.as_str() == Some("")),
             (Value::Boolean(left), Value::Boolean(right)) => Ok(left == right),
-            _ => {
-                let left = self.text_of(left)?;
-                let right = self.text_of(right)?;
-                Ok(left.as_str() == right.as_str())
+            _ => match (self.list_items(left)?, self.list_items(right)?) {
+                (Some(left), Some(right)) => self.equal_lists(&left, &right),
+                _ => {
+                    let left = self.text_of(left)?;
+                    let right = self.text_of(right)?;
+                    Ok(left.as_str() == right.as_str())
+                }
+            },
+        }
+    }
+
+    /// Lists are equal by their elements, whatever they came from.
+    fn equal_lists(&mut self, left: &[Value<'r>], right: &[Value<'r>]) -> Result<bool, Halt> {
+        if left.len() != right.len() {
+            return Ok(false);
+        }
+        self.deeper(|machine| {
+            for (left, right) in left.iter().zip(right) {
+                if !machine.equal(left, right)? {
+                    return Ok(false);
+                }
             }
+            Ok(true)
+        })
+    }
+
+    fn list_items(&mut self, value: &Value<'r>) -> Result<Option<Vec<Value<'r>>>, Halt> {
+        match value {
+            Value::List(_) | Value::Json(serde_json::Value::Array(_)) => self.elements(value).map(Some),
+            _ => Ok(None),
         }
     }
 

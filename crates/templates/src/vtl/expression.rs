@@ -3,6 +3,7 @@
 use super::ParseError;
 use super::ast::{Call, Chain, Expression, Operator, Reference, SLOT_CONTEXT, SLOT_INPUT, Step};
 use super::parser::Parser;
+use crate::java_regex::{JavaRegex, RegexError};
 use crate::jsonpath::JsonPath;
 
 /// Calls that change the value they are made on.
@@ -64,11 +65,9 @@ impl<'s> Parser<'s, '_> {
                             self.mutates = true;
                         }
                         let path = fixed_json_path(root, steps.is_empty(), name, &arguments);
-                        steps.push(Step::Call(Box::new(Call {
-                            name: name.into(),
-                            arguments: arguments.into_boxed_slice(),
-                            path,
-                        })));
+                        let regex = fixed_regex(name, &arguments);
+                        let arguments = arguments.into_boxed_slice();
+                        steps.push(Step::Call(Box::new(Call { name: name.into(), arguments, path, regex })));
                     } else {
                         steps.push(Step::Property(name.into()));
                     }
@@ -401,7 +400,8 @@ fn fixed_path(steps: &[Step]) -> Option<Box<str>> {
     let mut path = String::new();
     for step in steps {
         let name = match step {
-            Step::Property(name) | Step::Index(Expression::Text(name)) => name,
+            // A dot in a name would make it two.
+            Step::Property(name) | Step::Index(Expression::Text(name)) if !name.contains('.') => name,
             _ => return None,
         };
         if !path.is_empty() {
@@ -410,6 +410,16 @@ fn fixed_path(steps: &[Step]) -> Option<Box<str>> {
         path.push_str(name);
     }
     (!path.is_empty()).then(|| path.into_boxed_str())
+}
+
+/// Compiles the pattern of `replaceAll('…', …)` and the like once, at parse time.
+fn fixed_regex(name: &str, arguments: &[Expression]) -> Option<Result<JavaRegex, RegexError>> {
+    match arguments {
+        [Expression::Text(pattern), ..] if matches!(name, "matches" | "replaceAll" | "replaceFirst" | "split") => {
+            Some(JavaRegex::parse(pattern))
+        }
+        _ => None,
+    }
 }
 
 /// Compiles the path of `$input.json('…')` and `$input.path('…')` once, at parse time.

@@ -53,6 +53,8 @@ pub(super) struct Machine<'r> {
     pub(super) context_tree: &'r OnceCell<serde_json::Value>,
     /// `$context.requestOverride` and `responseOverride`, made at first use.
     pub(super) overrides: Option<(Rc<Map<'r>>, Rc<Map<'r>>)>,
+    /// The parameters that this template has overridden.
+    overridden: Vec<&'r str>,
 }
 
 pub(super) fn render(template: &Template, scope: &Scope<'_>, limits: &Limits) -> Result<Rendered, RenderError> {
@@ -77,6 +79,7 @@ pub(super) fn render(template: &Template, scope: &Scope<'_>, limits: &Limits) ->
         body: &body,
         context_tree: &context_tree,
         overrides: None,
+        overridden: Vec::new(),
     };
     match machine.block(&template.body) {
         Ok(()) | Err(Halt::Stop | Halt::Break) => {}
@@ -256,6 +259,9 @@ impl<'r> Machine<'r> {
             self.slots[target.slot as usize] = value;
             return Ok(());
         };
+        if let Some(path) = &target.context_path {
+            self.refuse_second_override(path, &value)?;
+        }
         let mut container = self.slots[target.slot as usize].clone();
         for step in before {
             container = self.step(container, step)?;
@@ -266,6 +272,31 @@ impl<'r> Machine<'r> {
             Step::Call(_) => return Ok(()),
         };
         self.put(&container, key, value)
+    }
+
+    /// An override is final: a parameter that this template has overridden cannot get another value.
+    fn refuse_second_override(&mut self, path: &'r str, value: &Value<'r>) -> Result<(), Halt> {
+        let is_parameter = path == "responseOverride.status"
+            || [
+                "requestOverride.header.",
+                "requestOverride.querystring.",
+                "requestOverride.path.",
+                "responseOverride.header.",
+            ]
+            .iter()
+            .any(|place| path.starts_with(place));
+        if !is_parameter {
+            return Ok(());
+        }
+        if !self.overridden.contains(&path) {
+            self.overridden.push(path);
+            return Ok(());
+        }
+        let earlier = self.context_value(path);
+        if self.equal(&earlier, value)? {
+            return Ok(());
+        }
+        self.failed(&format!("#set($context.{path})"), "the parameter is overridden already")
     }
 
     /// Assigns a member; what is no map and no list is left as it is.

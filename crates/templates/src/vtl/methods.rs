@@ -16,6 +16,9 @@ impl<'r> Machine<'r> {
         for argument in &call.arguments {
             arguments.push(self.argument(argument)?);
         }
+        if receiver.as_str().is_some() && call.regex.is_some() {
+            return self.text_call(&receiver, &call.name, &arguments, call.regex.as_ref());
+        }
         self.call_with(receiver, &call.name, &arguments)
     }
 
@@ -27,7 +30,7 @@ impl<'r> Machine<'r> {
         }
         match &receiver {
             Value::Util => self.util_call(name, arguments),
-            Value::Borrowed(_) | Value::Owned(_) => self.text_call(&receiver, name, arguments),
+            Value::Borrowed(_) | Value::Owned(_) => self.text_call(&receiver, name, arguments, None),
             Value::List(list) => self.list_call(list, name, arguments),
             Value::Map(map) => self.map_call(map, name, arguments),
             Value::Json(serde_json::Value::Array(items)) => self.json_array_call(items, name, arguments),

@@ -5,7 +5,7 @@ use super::machine::{Halt, Machine};
 use super::print::print;
 use super::value::Value;
 use super::{RenderError, arithmetic};
-use crate::java_regex::JavaRegex;
+use crate::java_regex::{JavaRegex, RegexError};
 
 impl<'r> Machine<'r> {
     pub(super) fn text_call(
@@ -13,6 +13,7 @@ impl<'r> Machine<'r> {
         receiver: &Value<'r>,
         name: &str,
         arguments: &[Value<'r>],
+        compiled: Option<&'r Result<JavaRegex, RegexError>>,
     ) -> Result<Value<'r>, Halt> {
         let text = receiver.as_str().unwrap_or_default();
         self.charge(1 + text.len() / 64)?;
@@ -54,13 +55,25 @@ impl<'r> Machine<'r> {
             ("replace", [from, to]) => return self.replace_text(text, from, to),
             ("repeat", [count]) => return self.repeat(text, count),
             ("matches", [pattern]) => {
-                let regex = self.regex(pattern)?;
+                let regex = self.regex(pattern, compiled)?;
                 Value::Boolean(regex.is_full_match(text))
             }
-            ("replaceAll", [pattern, replacement]) => return self.replace_matches(text, pattern, replacement, true),
-            ("replaceFirst", [pattern, replacement]) => return self.replace_matches(text, pattern, replacement, false),
-            ("split", [pattern]) => return self.split(text, pattern, None),
-            ("split", [pattern, limit]) => return self.split(text, pattern, limit.as_integer()),
+            ("replaceAll", [pattern, replacement]) => {
+                let regex = self.regex(pattern, compiled)?;
+                return self.replace_matches(text, &regex, replacement, true);
+            }
+            ("replaceFirst", [pattern, replacement]) => {
+                let regex = self.regex(pattern, compiled)?;
+                return self.replace_matches(text, &regex, replacement, false);
+            }
+            ("split", [pattern]) => {
+                let regex = self.regex(pattern, compiled)?;
+                return self.split(text, &regex, None);
+            }
+            ("split", [pattern, limit]) => {
+                let regex = self.regex(pattern, compiled)?;
+                return self.split(text, &regex, limit.as_integer());
+            }
             ("format", arguments) => return self.format(text, arguments),
             ("valueOf", [value]) => return self.text_of(value),
             _ => Value::Null,
@@ -118,43 +131,44 @@ impl<'r> Machine<'r> {
         self.new_text(repeated)
     }
 
-    fn regex(&mut self, pattern: &Value<'r>) -> Result<JavaRegex, Halt> {
-        let pattern = self.needed("matches", pattern)?.to_string();
-        // Compiling costs far more than a step.
-        self.charge(200 + pattern.len() * 4)?;
-        match JavaRegex::parse(&pattern) {
-            Ok(regex) => Ok(regex),
-            Err(error) => self.failed("regular expression", error.to_string()),
+    /// The pattern of a call: the one compiled with the template, or compiled now.
+    fn regex(
+        &mut self,
+        pattern: &Value<'r>,
+        compiled: Option<&'r Result<JavaRegex, RegexError>>,
+    ) -> Result<Compiled<'r>, Halt> {
+        let failed = |error: String| RenderError::CallFailed { call: "regular expression".to_string(), reason: error };
+        match compiled {
+            Some(Ok(regex)) => Ok(Compiled::Before(regex)),
+            Some(Err(error)) => Err(failed(error.to_string()).into()),
+            None => {
+                let pattern = self.needed("regular expression", pattern)?.to_string();
+                // Compiling costs far more than a step.
+                self.charge(2000 + pattern.len() * 20)?;
+                let regex = JavaRegex::parse(&pattern).map_err(|error| failed(error.to_string()))?;
+                Ok(Compiled::Now(Box::new(regex)))
+            }
         }
     }
 
     fn replace_matches(
         &mut self,
         text: &str,
-        pattern: &Value<'r>,
+        regex: &JavaRegex,
         replacement: &Value<'r>,
         all: bool,
     ) -> Result<Value<'r>, Halt> {
         let replacement = self.needed("replaceAll", replacement)?.to_string();
-        let regex = self.regex(pattern)?;
         self.charge(text.len() / 8)?;
-        // A replacement can refer to groups, each at most the whole text; the bound below is for the plain part.
-        let most_matches = if all { text.len() + 1 } else { 1 };
-        let worst = replacement.len().saturating_mul(most_matches);
-        if worst > self.limits.value_bytes {
-            let matches = regex.split(text).len();
-            self.charge_bytes(replacement.len().saturating_mul(matches))?;
-        }
         let replaced =
             if all { regex.replace_all(text, &replacement) } else { regex.replace_first(text, &replacement) };
         match replaced {
-            Some(replaced) => self.new_text(replaced),
-            None => self.failed("replaceAll", "the replacement names a group that the pattern does not have"),
+            Ok(replaced) => self.new_text(replaced),
+            Err(error) => self.failed("replaceAll", error.to_string()),
         }
     }
 
-    fn split(&mut self, text: &str, pattern: &Value<'r>, limit: Option<i128>) -> Result<Value<'r>, Halt> {
-        let regex = self.regex(pattern)?;
+    fn split(&mut self, text: &str, regex: &JavaRegex, limit: Option<i128>) -> Result<Value<'r>, Halt> {
         self.charge(text.len() / 8)?;
         let parts: Vec<String> = match limit {
             None | Some(0) => regex.split(text).into_iter().map(str::to_string).collect(),
@@ -241,6 +255,23 @@ impl<'r> Machine<'r> {
             ("toString", [value]) => return self.text_of(value),
             _ => Value::Null,
         })
+    }
+}
+
+/// A pattern and who owns it.
+enum Compiled<'r> {
+    Before(&'r JavaRegex),
+    Now(Box<JavaRegex>),
+}
+
+impl std::ops::Deref for Compiled<'_> {
+    type Target = JavaRegex;
+
+    fn deref(&self) -> &JavaRegex {
+        match self {
+            Compiled::Before(regex) => regex,
+            Compiled::Now(regex) => regex,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What all data threads share: how functions are started, where their code is, and the way from one thread to another.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -223,8 +223,9 @@ impl Engine {
         }
     }
 
-    /// Where the data is, for tests.
-    pub(crate) fn directory(&self) -> &Path {
+    /// Where the files of functions are.
+    #[cfg(test)]
+    pub(crate) fn directory(&self) -> &std::path::Path {
         &self.directory
     }
 

@@ -112,13 +112,8 @@ impl Index {
                 let versions = store.list_tree::<VersionRecord>(scope, name).await?;
                 let aliases = store.list_tree::<AliasRecord>(scope, name).await?;
                 let policies = store.list_tree::<PolicyRecord>(scope, name).await?;
-                let mut builder = Builder {
-                    scope,
-                    usage: &usage,
-                    engine,
-                    before: before.as_deref(),
-                    versions: HashMap::new(),
-                };
+                let mut builder =
+                    Builder { scope, usage: &usage, engine, before: before.as_deref(), versions: HashMap::new() };
                 builder.add(LATEST, name, &function.record.latest);
                 for version in &versions {
                     builder.add(&version.record.number.to_string(), name, &version.record.configuration);

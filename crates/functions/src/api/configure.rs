@@ -137,6 +137,18 @@ impl NotYet {
     }
 }
 
+/// The bounds of `Timeout` and `MemorySize`, of which the model only has the lower ones for all kinds of functions.
+pub(super) fn check_bounds(timeout: Option<i32>, memory_size: Option<i32>) -> Result<(), ApiError> {
+    for (name, value, most) in [("timeout", timeout, 900), ("memorySize", memory_size, 10_240)] {
+        if let Some(value) = value.filter(|value| *value > most) {
+            return Err(ApiError::validation(format!(
+                "1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: Member must have value less than or equal to {most}"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The refusal of a setting that Frontgate does not have.
 pub(super) fn not_yet(what: &str) -> ApiError {
     ApiError::not_implemented(format!("Frontgate does not have {what} of Lambda functions yet."))

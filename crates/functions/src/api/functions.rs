@@ -105,6 +105,7 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
         durable_config: input.durable_config,
     };
     not_yet.check()?;
+    configure::check_bounds(input.timeout, input.memory_size)?;
     let (Some(runtime), Some(handler)) = (input.runtime, input.handler) else {
         let message = "Runtime and Handler are mandatory parameters for functions created with deployment packages.";
         return Err(invalid(message));

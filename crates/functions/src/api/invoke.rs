@@ -91,9 +91,7 @@ fn refusal(refusal: InvokeRefusal) -> ApiError {
         InvokeRefusal::NotReady { state } => conflict(format!(
             "The operation cannot be performed at this time. The function is currently in the following state: {state}"
         )),
-        InvokeRefusal::BadPayload { message, too_large: true } => {
-            ApiError::custom("RequestEntityTooLargeException", 413, message)
-        }
+        InvokeRefusal::BadPayload { message, too_large: true } => refuse(&errors::REQUEST_TOO_LARGE_EXCEPTION, message),
         InvokeRefusal::BadPayload { message, too_large: false } => {
             refuse(&errors::INVALID_REQUEST_CONTENT_EXCEPTION, message)
         }

@@ -14,9 +14,6 @@ mod permissions;
 mod update;
 mod versions;
 
-#[cfg(test)]
-mod tests;
-
 use std::future::Future;
 use std::sync::Arc;
 

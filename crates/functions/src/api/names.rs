@@ -98,7 +98,7 @@ fn is_region(text: &str) -> bool {
     let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     match parts.as_slice() {
         [places @ .., number] if places.len() >= 2 => {
-            places.iter().all(|part| letters(&part)) && number.len() == 1 && number.as_bytes()[0].is_ascii_digit()
+            places.iter().all(letters) && number.len() == 1 && number.as_bytes()[0].is_ascii_digit()
         }
         _ => false,
     }

@@ -73,6 +73,7 @@ pub(super) async fn update_function_configuration(
         durable_config: input.durable_config,
     };
     not_yet.check()?;
+    configure::check_bounds(input.timeout, input.memory_size)?;
     if functions.function(&named).await?.is_none() {
         return Err(named.missing());
     }

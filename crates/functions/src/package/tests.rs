@@ -99,7 +99,7 @@ fn refuses_what_is_not_a_zip() {
     for bytes in [&b""[..], b"hello", &good[..good.len() / 2], &[0x50, 0x4b, 3, 4]] {
         assert!(matches!(unpacked(bytes), Err(PackageError::Invalid(_))), "{} bytes", bytes.len());
     }
-    let mut damaged = good.clone();
+    let mut damaged = good;
     damaged[60] ^= 0xff;
     assert!(matches!(unpacked(&damaged), Err(PackageError::Invalid(_))));
     assert!(matches!(unpacked(&zip(&[])), Err(PackageError::Empty)));

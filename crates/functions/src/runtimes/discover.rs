@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Interpreter, Runtime};
 
@@ -111,20 +112,19 @@ fn run(program: &Path, arguments: &[&str]) -> Option<String> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let end = Instant::now() + PATIENCE;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(2)),
-            _ => {
-                // It may have ended just now; either way it is waited for.
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
-        }
-    };
-    let mut text = String::new();
-    child.stdout.take()?.take(8192).read_to_string(&mut text).ok()?;
-    status.success().then_some(text)
+    let output = child.stdout.take();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        let read = output.map(|output| output.take(8192).read_to_string(&mut text));
+        // Nobody listens any more when it took too long.
+        let _ = tell.send(matches!(read, Some(Ok(_))).then_some(text));
+    });
+    let text = told.recv_timeout(PATIENCE);
+    if text.is_err() {
+        // It may have ended just now; either way it is waited for.
+        let _ = child.kill();
+    }
+    let status = child.wait().ok()?;
+    text.ok().flatten().filter(|_| status.success())
 }

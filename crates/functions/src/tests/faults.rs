@@ -226,7 +226,7 @@ fn a_call_that_takes_too_long_is_cut_off() {
         assert_ne!(lab.returned("Slow", "0").await, before);
         lab.node("Slow", "exports.handler = async () => { for (;;); }").await;
         lab.put("Slow", &runtime("nodejs"), &[("index.js", "exports.handler = async () => { for (;;); }")], |c| {
-            c.timeout = 1
+            c.timeout = 1;
         })
         .await;
         assert_eq!(lab.failed("Slow", "1").await["errorType"], "Sandbox.Timedout");

@@ -1,6 +1,9 @@
 //! Functions run for real: Python and Node processes, well-behaved and otherwise.
 
+mod api;
+mod api_refusals;
 mod behaviour;
+mod client;
 mod faults;
 mod lab;
 mod pool;

@@ -211,13 +211,13 @@ fn no_process_outlives_us() {
             break processes;
         }
         assert!(Instant::now() < end, "the functions did not start");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     };
     assert!(processes.iter().all(|process| is_alive(*process)));
     victim.kill().unwrap();
     victim.wait().unwrap();
     while processes.iter().any(|process| is_alive(*process)) {
         assert!(Instant::now() < end, "{processes:?} are still there");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }

@@ -191,7 +191,9 @@ impl RequestBody {
         }
         let bytes = match self.incoming.take() {
             None => Bytes::new(),
-            Some(incoming) => read_whole(incoming, GATEWAY_PAYLOAD_BYTES).await.map_err(|error| match error {
+            Some(incoming) if incoming.is_end_stream() => Bytes::new(),
+            // Boxed, so that the requests without a body do not carry the room for it.
+            Some(incoming) => Box::pin(read_whole(incoming, GATEWAY_PAYLOAD_BYTES)).await.map_err(|error| match error {
                 ReadError::TooLarge => Fault::RequestTooLarge,
                 ReadError::Broken => Fault::BadBody,
             })?,

@@ -26,7 +26,8 @@ pub(crate) async fn serve(
             let place = rest::Place::find(&thread.settings.index, &address);
             rest::run(thread, connection, head, body, place).await
         }
-        None => other(thread, &connection, head, body).await,
+        // Boxed, so that the requests to deployed APIs do not carry the room for it.
+        None => Box::pin(other(thread, &connection, head, body)).await,
     }
 }
 

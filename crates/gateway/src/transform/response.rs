@@ -42,7 +42,7 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
             let backend = FromBackend { selection: status.to_string(), ..FromBackend::default() };
             return mapped(&facts, backend, overrides);
         }
-        (Reply::Http(response), false) => mapped(&facts, from_http(*response).await?, overrides)?,
+        (Reply::Http(response), false) => mapped(&facts, Box::pin(from_http(*response)).await?, overrides)?,
         (Reply::Lambda(outcome), false) => mapped(&facts, from_function(outcome), overrides)?,
     };
     answer.trace_id = trace_id;

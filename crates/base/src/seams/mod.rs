@@ -2,7 +2,7 @@
 
 mod invoke_function;
 
-pub use invoke_function::{Caller, InvokeFunction, InvokeRefusal, Invocation, Invoked, Outcome};
+pub use invoke_function::{Caller, Invocation, InvokeFunction, InvokeRefusal, Invoked, Outcome};
 
 use std::future::Future;
 use std::pin::Pin;

@@ -5,8 +5,10 @@
 //! - [`mapping`]: parameter mapping expressions.
 //! - [`plain`]: plain substitution for gateway responses and access logs.
 //! - [`mock_status`]: the status that a MOCK integration's template names.
+//! - [`document`]: JSON as templates and paths read it.
 //! - [`java_regex`]: Java's regular expressions, for selection patterns and `String.matches`.
 
+pub mod document;
 pub mod java_regex;
 pub mod jsonpath;
 pub mod mapping;

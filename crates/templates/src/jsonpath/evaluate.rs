@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use serde_json::Value;
-
 use super::{Found, JsonPath, Token, functions};
+use crate::document::{Json, Members};
 
 /// Why an evaluation ended before its end: it visited more values than it may, or a part of the path that names one value led
 /// nowhere.
@@ -14,13 +13,13 @@ pub(super) struct Stopped;
 
 /// One evaluation: the document that `$` in filters means, and how much may still be visited.
 pub(super) struct Walk<'a> {
-    pub(super) root: &'a Value,
+    pub(super) root: &'a Json<'a>,
     visits_left: Cell<usize>,
 }
 
-type Finds<'a> = Vec<Cow<'a, Value>>;
+type Finds<'a> = Vec<Cow<'a, Json<'a>>>;
 
-pub(super) fn evaluate<'a>(path: &JsonPath, document: &'a Value, visits_left: &mut usize) -> Found<'a> {
+pub(super) fn evaluate<'a>(path: &JsonPath, document: &'a Json<'a>, visits_left: &mut usize) -> Found<'a> {
     let walk = Walk { root: document, visits_left: Cell::new(*visits_left) };
     let found = walk.find(path, document).unwrap_or(Found::Missing);
     *visits_left = walk.visits_left.get();
@@ -43,12 +42,12 @@ impl<'a> Walk<'a> {
         self.visits_left.get() == 0
     }
 
-    pub(super) fn find(&self, path: &JsonPath, item: &'a Value) -> Result<Found<'a>, Stopped> {
+    pub(super) fn find(&self, path: &JsonPath, item: &'a Json<'a>) -> Result<Found<'a>, Stopped> {
         // A function at the end of a scan works on the list of what the scan found.
         if let [Token::Scan, scanned @ .., Token::Function(call)] = path.tokens.as_slice() {
             let mut finds = Vec::new();
             self.scan(scanned, item, &mut finds)?;
-            let list = Value::Array(finds.into_iter().map(Cow::into_owned).collect());
+            let list = Json::Array(finds.into_iter().map(Cow::into_owned).collect());
             return Ok(
                 functions::call(call, &list, item, self)?.map_or(Found::Missing, |v| Found::Value(Cow::Owned(v)))
             );
@@ -63,7 +62,13 @@ impl<'a> Walk<'a> {
 
     /// Goes along the path. While every token so far named one value (`definite`), a value of the wrong kind or a missing
     /// member ends the whole evaluation; later it is only passed over.
-    fn walk(&self, tokens: &[Token], model: &'a Value, definite: bool, finds: &mut Finds<'a>) -> Result<(), Stopped> {
+    fn walk(
+        &self,
+        tokens: &[Token],
+        model: &'a Json<'a>,
+        definite: bool,
+        finds: &mut Finds<'a>,
+    ) -> Result<(), Stopped> {
         self.visit()?;
         let Some((token, rest)) = tokens.split_first() else {
             finds.push(Cow::Borrowed(model));
@@ -72,22 +77,22 @@ impl<'a> Walk<'a> {
         let not_here = if definite { Err(Stopped) } else { Ok(()) };
         match token {
             Token::Properties(names) => match model {
-                Value::Object(members) => self.properties(names, rest, members, definite, finds),
+                Json::Object(members) => self.properties(names, rest, members, definite, finds),
                 _ => not_here,
             },
             Token::Indexes(indexes) => {
-                let Value::Array(items) = model else { return not_here };
+                let Json::Array(items) = model else { return not_here };
                 let definite = definite && indexes.len() == 1;
                 indexes.iter().try_for_each(|index| self.index(items, *index, rest, definite, finds))
             }
             Token::Slice(from, to) => {
-                let Value::Array(items) = model else { return not_here };
+                let Json::Array(items) = model else { return not_here };
                 self.slice(items, *from, *to, rest, finds)
             }
             Token::Wildcard => children(model).try_for_each(|child| self.walk(rest, child, false, finds)),
             Token::Scan => self.scan(rest, model, finds),
             Token::Filter(condition) => match model {
-                Value::Array(items) => {
+                Json::Array(items) => {
                     for item in items {
                         if condition.accepts(item, self)? {
                             self.walk(rest, item, false, finds)?;
@@ -95,8 +100,8 @@ impl<'a> Walk<'a> {
                     }
                     Ok(())
                 }
-                Value::Object(_) if condition.accepts(model, self)? => self.walk(rest, model, false, finds),
-                Value::Object(_) => Ok(()),
+                Json::Object(_) if condition.accepts(model, self)? => self.walk(rest, model, false, finds),
+                Json::Object(_) => Ok(()),
                 _ => not_here,
             },
             Token::Function(call) => {
@@ -110,14 +115,14 @@ impl<'a> Walk<'a> {
         &self,
         names: &[String],
         rest: &[Token],
-        members: &'a serde_json::Map<String, Value>,
+        members: &'a Members<'a>,
         definite: bool,
         finds: &mut Finds<'a>,
     ) -> Result<(), Stopped> {
         if names.len() > 1 && rest.is_empty() {
             // Several names at the end of a path make one object of those members.
-            let some = names.iter().filter_map(|name| Some((name.clone(), members.get(name)?.clone())));
-            finds.push(Cow::Owned(Value::Object(some.collect())));
+            let some = names.iter().filter_map(|name| Some((Cow::Owned(name.clone()), members.get(name)?.clone())));
+            finds.push(Cow::Owned(Json::Object(some.collect())));
             return Ok(());
         }
         for name in names {
@@ -133,7 +138,7 @@ impl<'a> Walk<'a> {
     /// A negative index counts from the end; one out of bounds finds nothing.
     fn index(
         &self,
-        items: &'a [Value],
+        items: &'a [Json<'a>],
         index: i64,
         rest: &[Token],
         definite: bool,
@@ -148,7 +153,7 @@ impl<'a> Walk<'a> {
 
     fn slice(
         &self,
-        items: &'a [Value],
+        items: &'a [Json<'a>],
         from: Option<i64>,
         to: Option<i64>,
         rest: &[Token],
@@ -174,14 +179,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Tries the rest of the path here and at every level below, parents first.
-    fn scan(&self, rest: &[Token], model: &'a Value, finds: &mut Finds<'a>) -> Result<(), Stopped> {
+    fn scan(&self, rest: &[Token], model: &'a Json<'a>, finds: &mut Finds<'a>) -> Result<(), Stopped> {
         self.visit()?;
         match model {
             // Below an array Jayway goes on with each item, whatever index or slice was asked for.
-            Value::Array(items) if rest.len() > 1 && matches!(rest[0], Token::Indexes(_) | Token::Slice(..)) => {
+            Json::Array(items) if rest.len() > 1 && matches!(rest[0], Token::Indexes(_) | Token::Slice(..)) => {
                 items.iter().try_for_each(|item| self.walk(&rest[1..], item, false, finds))?;
             }
-            Value::Object(_) | Value::Array(_) if scan_matches(rest, model) => {
+            Json::Object(_) | Json::Array(_) if scan_matches(rest, model) => {
                 self.walk(rest, model, false, finds)?;
             }
             _ => {}
@@ -191,21 +196,21 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether a scan tries its next token on this value. An array is not filtered as a whole when its items are.
-fn scan_matches(rest: &[Token], model: &Value) -> bool {
+fn scan_matches(rest: &[Token], model: &Json<'_>) -> bool {
     match rest.first() {
-        Some(Token::Filter(_)) => model.is_object(),
+        Some(Token::Filter(_)) => matches!(model, Json::Object(_)),
         Some(Token::Properties(names)) => match model {
-            Value::Object(members) => names.iter().all(|name| members.contains_key(name)),
+            Json::Object(members) => names.iter().all(|name| members.get(name).is_some()),
             _ => false,
         },
         _ => true,
     }
 }
 
-fn children(model: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+fn children<'a>(model: &'a Json<'a>) -> Box<dyn Iterator<Item = &'a Json<'a>> + 'a> {
     match model {
-        Value::Array(items) => Box::new(items.iter()),
-        Value::Object(members) => Box::new(members.values()),
+        Json::Array(items) => Box::new(items.iter()),
+        Json::Object(members) => Box::new(members.iter().map(|(_, value)| value)),
         _ => Box::new(std::iter::empty()),
     }
 }

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use serde_json::Value;
-
 use super::evaluate::{Stopped, Walk};
 use super::{Found, JsonPath};
+use crate::document::Json;
 use crate::java_regex::JavaRegex;
 
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub(super) struct ItemPath {
 #[derive(Debug)]
 pub(super) enum Operand {
     Path(ItemPath),
-    Literal(Value),
+    Literal(Json<'static>),
     Pattern(Box<JavaRegex>),
 }
 
@@ -72,7 +71,7 @@ impl Comparison {
 }
 
 impl Condition {
-    pub(super) fn accepts<'a>(&self, item: &'a Value, walk: &Walk<'a>) -> Result<bool, Stopped> {
+    pub(super) fn accepts<'a>(&self, item: &'a Json<'a>, walk: &Walk<'a>) -> Result<bool, Stopped> {
         walk.visit()?;
         Ok(match self {
             Condition::All(parts) => {
@@ -107,7 +106,7 @@ impl Condition {
 
 impl ItemPath {
     /// What the path finds; one that leads nowhere is missing, whatever its kind.
-    pub(super) fn find<'a>(&self, item: &'a Value, walk: &Walk<'a>) -> Result<Found<'a>, Stopped> {
+    pub(super) fn find<'a>(&self, item: &'a Json<'a>, walk: &Walk<'a>) -> Result<Found<'a>, Stopped> {
         match walk.find(&self.path, if self.from_item { item } else { walk.root }) {
             Err(Stopped) if !walk.is_exhausted() => Ok(Found::Missing),
             found => found,
@@ -117,14 +116,14 @@ impl ItemPath {
 
 impl Operand {
     /// The operand's value; `None` when a path leads nowhere.
-    fn value<'a>(&'a self, item: &'a Value, walk: &Walk<'a>) -> Result<Option<Cow<'a, Value>>, Stopped> {
+    fn value<'a>(&'a self, item: &'a Json<'a>, walk: &Walk<'a>) -> Result<Option<Cow<'a, Json<'a>>>, Stopped> {
         Ok(match self {
             Operand::Literal(value) => Some(Cow::Borrowed(value)),
             Operand::Pattern(_) => None,
             Operand::Path(path) => match path.find(item, walk)? {
                 Found::Missing => None,
                 Found::Value(value) => Some(value),
-                list @ Found::List(_) => list.into_value().map(Cow::Owned),
+                Found::List(list) => Some(Cow::Owned(Json::Array(list.into_iter().map(Cow::into_owned).collect()))),
             },
         })
     }
@@ -133,7 +132,7 @@ impl Operand {
 fn matches_pattern<'a>(
     left: &'a Operand,
     right: &'a Operand,
-    item: &'a Value,
+    item: &'a Json<'a>,
     walk: &Walk<'a>,
 ) -> Result<bool, Stopped> {
     let (regex, subject) = match (left, right) {
@@ -142,29 +141,24 @@ fn matches_pattern<'a>(
         _ => return Ok(false),
     };
     Ok(match subject.value(item, walk)?.as_deref() {
-        Some(Value::String(text)) => regex.is_full_match(text),
-        Some(Value::Bool(truth)) => regex.is_full_match(if *truth { "true" } else { "false" }),
+        Some(Json::Text(text)) => regex.is_full_match(text),
+        Some(Json::Boolean(truth)) => regex.is_full_match(if *truth { "true" } else { "false" }),
         _ => false,
     })
 }
 
 fn compare(
-    left: Option<&Value>,
+    left: Option<&Json<'_>>,
     comparison: Comparison,
-    right: Option<&Value>,
+    right: Option<&Json<'_>>,
     walk: &Walk<'_>,
 ) -> Result<bool, Stopped> {
-    let same_type = || match (left, right) {
-        (Some(left), Some(right)) => std::mem::discriminant(left) == std::mem::discriminant(right),
-        (None, None) => true,
-        _ => false,
-    };
     let order = || left.zip(right).and_then(|(left, right)| order(left, right));
     Ok(match comparison {
         Comparison::Equal => equal(left, right),
         Comparison::NotEqual => !equal(left, right),
-        Comparison::SameTypeEqual => same_type() && equal(left, right),
-        Comparison::SameTypeNotEqual => !(same_type() && equal(left, right)),
+        Comparison::SameTypeEqual => same_type(left, right) && equal(left, right),
+        Comparison::SameTypeNotEqual => !(same_type(left, right) && equal(left, right)),
         Comparison::Less => order() == Some(Ordering::Less),
         Comparison::LessOrEqual => matches!(order(), Some(Ordering::Less | Ordering::Equal)),
         Comparison::Greater => order() == Some(Ordering::Greater),
@@ -173,24 +167,30 @@ fn compare(
         Comparison::In => is_in(left, items(right), walk)?,
         Comparison::NotIn => !is_in(left, items(right), walk)?,
         Comparison::Contains => match (left, right) {
-            (Some(Value::String(text)), Some(Value::String(part))) => text.contains(part.as_str()),
-            (Some(Value::Array(list)), _) => is_in(right, list, walk)?,
+            (Some(Json::Text(text)), Some(Json::Text(part))) => text.contains(part.as_ref()),
+            (Some(Json::Array(list)), _) => is_in(right, list, walk)?,
             _ => false,
         },
         Comparison::All | Comparison::SubsetOf | Comparison::AnyOf | Comparison::NoneOf => {
-            let (Some(Value::Array(left)), Some(Value::Array(right))) = (left, right) else { return Ok(false) };
+            let (Some(Json::Array(left)), Some(Json::Array(right))) = (left, right) else { return Ok(false) };
             sets(left, comparison, right, walk)?
         }
-        Comparison::Size => size(left).is_some_and(|size| right.and_then(Value::as_u64) == Some(size as u64)),
-        Comparison::Empty => size(left).is_some_and(|size| right.and_then(Value::as_bool) == Some(size == 0)),
+        Comparison::Size => match (size(left), right) {
+            (Some(size), Some(Json::Integer(wanted))) => usize::try_from(*wanted) == Ok(size),
+            _ => false,
+        },
+        Comparison::Empty => match (size(left), right) {
+            (Some(size), Some(Json::Boolean(wanted))) => *wanted == (size == 0),
+            _ => false,
+        },
     })
 }
 
-fn items(value: Option<&Value>) -> &[Value] {
-    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+fn items<'j, 'a>(value: Option<&'j Json<'a>>) -> &'j [Json<'a>] {
+    value.and_then(Json::as_array).unwrap_or_default()
 }
 
-fn is_in(value: Option<&Value>, list: &[Value], walk: &Walk<'_>) -> Result<bool, Stopped> {
+fn is_in(value: Option<&Json<'_>>, list: &[Json<'_>], walk: &Walk<'_>) -> Result<bool, Stopped> {
     for item in list {
         walk.visit()?;
         if equal(Some(item), value) {
@@ -200,7 +200,7 @@ fn is_in(value: Option<&Value>, list: &[Value], walk: &Walk<'_>) -> Result<bool,
     Ok(false)
 }
 
-fn sets(left: &[Value], comparison: Comparison, right: &[Value], walk: &Walk<'_>) -> Result<bool, Stopped> {
+fn sets(left: &[Json<'_>], comparison: Comparison, right: &[Json<'_>], walk: &Walk<'_>) -> Result<bool, Stopped> {
     let (these, those) = if comparison == Comparison::SubsetOf { (left, right) } else { (right, left) };
     let mut found = 0;
     for item in these {
@@ -213,29 +213,44 @@ fn sets(left: &[Value], comparison: Comparison, right: &[Value], walk: &Walk<'_>
     })
 }
 
-fn size(value: Option<&Value>) -> Option<usize> {
+fn size(value: Option<&Json<'_>>) -> Option<usize> {
     match value? {
-        Value::String(text) => Some(text.encode_utf16().count()),
-        Value::Array(list) => Some(list.len()),
-        Value::Object(members) => Some(members.len()),
+        Json::Text(text) => Some(text.encode_utf16().count()),
+        Json::Array(list) => Some(list.len()),
+        Json::Object(members) => Some(members.len()),
         _ => None,
+    }
+}
+
+fn same_type(left: Option<&Json<'_>>, right: Option<&Json<'_>>) -> bool {
+    match (left, right) {
+        (Some(left), Some(right)) => {
+            let numbers = left.as_f64().is_some() && right.as_f64().is_some();
+            numbers || std::mem::discriminant(left) == std::mem::discriminant(right)
+        }
+        (None, None) => true,
+        _ => false,
     }
 }
 
 /// Numbers compare by value, and text with a number as the left side's kind asks.
-fn equal(left: Option<&Value>, right: Option<&Value>) -> bool {
+fn equal(left: Option<&Json<'_>>, right: Option<&Json<'_>>) -> bool {
     match (left, right) {
-        (Some(Value::Number(left)), Some(Value::Number(right))) => left.as_f64() == right.as_f64(),
-        (Some(Value::Number(left)), Some(Value::String(right))) => right.trim().parse().ok() == left.as_f64(),
-        (Some(Value::String(left)), Some(Value::Number(right))) => *left == right.to_string(),
-        (left, right) => left == right,
+        (Some(Json::Integer(left)), Some(Json::Integer(right))) => left == right,
+        (Some(Json::Text(left)), Some(right)) if right.as_f64().is_some() => *left == right.to_string(),
+        (Some(left), Some(Json::Text(right))) if left.as_f64().is_some() => right.trim().parse().ok() == left.as_f64(),
+        (Some(left), Some(right)) => match (left.as_f64(), right.as_f64()) {
+            (Some(left), Some(right)) => left == right,
+            _ => left == right,
+        },
+        (left, right) => left.is_none() && right.is_none(),
     }
 }
 
-fn order(left: &Value, right: &Value) -> Option<Ordering> {
+fn order(left: &Json<'_>, right: &Json<'_>) -> Option<Ordering> {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => left.as_f64()?.partial_cmp(&right.as_f64()?),
-        (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
-        _ => None,
+        (Json::Integer(left), Json::Integer(right)) => Some(left.cmp(right)),
+        (Json::Text(left), Json::Text(right)) => Some(left.cmp(right)),
+        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
     }
 }

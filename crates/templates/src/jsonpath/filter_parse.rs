@@ -1,9 +1,8 @@
 //! Reads filters: `(@.price < 10 && @.category in ['a','b'])`.
 
-use serde_json::Value;
-
 use super::filter::{Comparison, Condition, Operand};
 use super::{PathError, parse};
+use crate::document::Json;
 use crate::java_regex::JavaRegex;
 
 /// How deep parentheses may nest in one filter.
@@ -145,9 +144,9 @@ impl Reader<'_> {
             Some('/') => self.pattern(),
             Some('[' | '{') => self.json(),
             Some('-' | '0'..='9') => self.number(),
-            _ if self.take("true") => Ok(Operand::Literal(Value::Bool(true))),
-            _ if self.take("false") => Ok(Operand::Literal(Value::Bool(false))),
-            _ if self.take("null") => Ok(Operand::Literal(Value::Null)),
+            _ if self.take("true") => Ok(Operand::Literal(Json::Boolean(true))),
+            _ if self.take("false") => Ok(Operand::Literal(Json::Boolean(false))),
+            _ if self.take("null") => Ok(Operand::Literal(Json::Null)),
             _ => Err(self.error("a path or a literal is expected")),
         }
     }
@@ -187,7 +186,7 @@ impl Reader<'_> {
                 let inside = self.characters.get(start..self.position).unwrap_or_default();
                 let text = parse::unescape(inside).ok_or_else(|| self.error("bad escape in the string"))?;
                 self.position += 1;
-                return Ok(Operand::Literal(Value::String(text)));
+                return Ok(Operand::Literal(Json::Text(text.into())));
             } else {
                 self.position += 1;
             }
@@ -234,8 +233,9 @@ impl Reader<'_> {
     fn json(&mut self) -> Result<Operand, PathError> {
         let end = bracket_end(self.characters, self.position).ok_or_else(|| self.error("the JSON has no end"))?;
         let text: String = self.characters[self.position..end].iter().collect();
-        let value = serde_json::from_str(&text)
-            .or_else(|_| serde_json::from_str(&text.replace('\'', "\"")))
+        let value = Json::parse(&text)
+            .map(Json::into_owned)
+            .or_else(|_| Json::parse(&text.replace('\'', "\"")).map(Json::into_owned))
             .map_err(|_| self.error("what stands in the brackets is no JSON"))?;
         self.position = end;
         Ok(Operand::Literal(value))
@@ -247,14 +247,9 @@ impl Reader<'_> {
             self.position += 1;
         }
         let text: String = self.characters[start..self.position].iter().collect();
-        let number: Value = match text.parse::<i64>() {
-            Ok(integer) => integer.into(),
-            Err(_) => text
-                .parse::<f64>()
-                .ok()
-                .and_then(serde_json::Number::from_f64)
-                .map(Value::Number)
-                .ok_or_else(|| self.error("not a number"))?,
+        let number = match text.parse() {
+            Ok(integer) => Json::Integer(integer),
+            Err(_) => text.parse().map(Json::Decimal).map_err(|_| self.error("not a number"))?,
         };
         Ok(Operand::Literal(number))
     }

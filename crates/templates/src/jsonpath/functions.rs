@@ -1,10 +1,11 @@
 //! The functions that may end a path.
 
-use serde_json::{Number, Value};
+use std::borrow::Cow;
 
 use super::Found;
 use super::evaluate::{Stopped, Walk};
 use super::filter::ItemPath;
+use crate::document::Json;
 
 #[derive(Debug)]
 pub(super) struct Call {
@@ -15,7 +16,7 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) enum Argument {
     Path(ItemPath),
-    Literal(Value),
+    Literal(Json<'static>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,72 +56,77 @@ impl Function {
 }
 
 /// Applies a function; `None` when it has no result for such a value.
-pub(super) fn call<'a>(call: &Call, model: &Value, item: &'a Value, walk: &Walk<'a>) -> Result<Option<Value>, Stopped> {
+pub(super) fn call<'a>(
+    call: &Call,
+    model: &Json<'a>,
+    item: &'a Json<'a>,
+    walk: &Walk<'a>,
+) -> Result<Option<Json<'a>>, Stopped> {
     let arguments = arguments(&call.arguments, item, walk)?;
     Ok(match call.function {
         Function::Length => length(arguments.first().unwrap_or(model)),
-        Function::Keys => model
-            .as_object()
-            .map(|members| Value::Array(members.keys().map(|key| Value::String(key.clone())).collect())),
-        Function::Concat => Some(Value::String(concat(model, &arguments))),
+        Function::Keys => match model {
+            Json::Object(members) => {
+                let names = members.iter().map(|(name, _)| Json::Text(Cow::Owned(name.to_string())));
+                Some(Json::Array(names.collect()))
+            }
+            _ => None,
+        },
+        Function::Concat => Some(Json::Text(Cow::Owned(concat(model, &arguments)))),
         Function::Append => {
-            let mut list = model.as_array().cloned().unwrap_or_default();
+            let mut list = items(model).to_vec();
             list.extend(arguments);
-            Some(Value::Array(list))
+            Some(Json::Array(list))
         }
-        Function::First => model.as_array().and_then(|list| list.first().cloned()),
-        Function::Last => model.as_array().and_then(|list| list.last().cloned()),
-        Function::Index => indexed(model, &arguments),
-        statistic => number(aggregate(statistic, &numbers(model, &arguments))),
+        Function::First => items(model).first().cloned(),
+        Function::Last => items(model).last().cloned(),
+        Function::Index => indexed(items(model), &arguments),
+        statistic => aggregate(statistic, &numbers(model, &arguments)).map(Json::Decimal),
     })
 }
 
 /// The arguments' values; a path that finds many gives each of them.
-fn arguments<'a>(arguments: &[Argument], item: &'a Value, walk: &Walk<'a>) -> Result<Vec<Value>, Stopped> {
+fn arguments<'a>(arguments: &[Argument], item: &'a Json<'a>, walk: &Walk<'a>) -> Result<Vec<Json<'a>>, Stopped> {
     let mut values = Vec::new();
     for argument in arguments {
         match argument {
             Argument::Literal(value) => values.push(value.clone()),
-            Argument::Path(path) => match path.find(item, walk) {
-                Ok(Found::Value(value)) => values.push(value.into_owned()),
-                Ok(Found::List(list)) => values.extend(list.into_iter().map(std::borrow::Cow::into_owned)),
-                Ok(Found::Missing) => {}
-                Err(Stopped) => return Err(Stopped),
+            Argument::Path(path) => match path.find(item, walk)? {
+                Found::Value(value) => values.push(value.into_owned()),
+                Found::List(list) => values.extend(list.into_iter().map(Cow::into_owned)),
+                Found::Missing => {}
             },
         }
     }
     Ok(values)
 }
 
-fn length(value: &Value) -> Option<Value> {
+/// The elements of an array; nothing of anything else.
+fn items<'j, 'a>(value: &'j Json<'a>) -> &'j [Json<'a>] {
+    value.as_array().unwrap_or_default()
+}
+
+fn length<'a>(value: &Json<'a>) -> Option<Json<'a>> {
     match value {
-        Value::Array(list) => Some(list.len().into()),
-        Value::Object(members) => Some(members.len().into()),
+        Json::Array(list) => Some(Json::size(list.len())),
+        Json::Object(members) => Some(Json::size(members.len())),
         _ => None,
     }
 }
 
-fn concat(model: &Value, arguments: &[Value]) -> String {
-    let mut text = String::new();
-    for value in model.as_array().into_iter().flatten().chain(arguments) {
-        match value {
-            Value::String(part) => text.push_str(part),
-            Value::Number(part) if !model.is_array() => text.push_str(&part.to_string()),
-            _ => {}
-        }
-    }
-    text
+/// The texts of the list and of the arguments, one after the other.
+fn concat(model: &Json<'_>, arguments: &[Json<'_>]) -> String {
+    items(model).iter().filter_map(Json::as_str).chain(arguments.iter().filter_map(Json::as_str)).collect()
 }
 
-fn indexed(model: &Value, arguments: &[Value]) -> Option<Value> {
-    let list = model.as_array()?;
-    let index = arguments.first()?.as_i64()?;
-    let place = if index < 0 { index + list.len() as i64 } else { index };
+fn indexed<'a>(list: &[Json<'a>], arguments: &[Json<'a>]) -> Option<Json<'a>> {
+    let Some(Json::Integer(index)) = arguments.first() else { return None };
+    let place = if *index < 0 { index.checked_add(i64::try_from(list.len()).ok()?)? } else { *index };
     list.get(usize::try_from(place).ok()?).cloned()
 }
 
-fn numbers(model: &Value, arguments: &[Value]) -> Vec<f64> {
-    model.as_array().into_iter().flatten().chain(arguments).filter_map(Value::as_f64).collect()
+fn numbers(model: &Json<'_>, arguments: &[Json<'_>]) -> Vec<f64> {
+    items(model).iter().filter_map(Json::as_f64).chain(arguments.iter().filter_map(Json::as_f64)).collect()
 }
 
 fn aggregate(function: Function, numbers: &[f64]) -> Option<f64> {
@@ -139,8 +145,4 @@ fn aggregate(function: Function, numbers: &[f64]) -> Option<f64> {
         }
         _ => sum,
     })
-}
-
-fn number(number: Option<f64>) -> Option<Value> {
-    number.and_then(Number::from_f64).map(Value::Number)
 }

@@ -28,6 +28,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::document::Json;
+
 /// The longest path that is read.
 pub const MAX_PATH_BYTES: usize = 8 * 1024;
 
@@ -57,9 +59,9 @@ pub enum Found<'a> {
     /// A definite path led nowhere.
     Missing,
     /// The value at a definite path, or a function's result.
-    Value(Cow<'a, Value>),
+    Value(Cow<'a, Json<'a>>),
     /// Everything an indefinite path matched, possibly nothing.
-    List(Vec<Cow<'a, Value>>),
+    List(Vec<Cow<'a, Json<'a>>>),
 }
 
 impl Found<'_> {
@@ -67,8 +69,8 @@ impl Found<'_> {
     pub fn into_value(self) -> Option<Value> {
         match self {
             Found::Missing => None,
-            Found::Value(value) => Some(value.into_owned()),
-            Found::List(values) => Some(Value::Array(values.into_iter().map(Cow::into_owned).collect())),
+            Found::Value(value) => Some(value.to_value()),
+            Found::List(values) => Some(values.iter().map(|value| value.to_value()).collect()),
         }
     }
 }
@@ -89,11 +91,18 @@ impl JsonPath {
 
     /// Finds what the path names in a document.
     pub fn evaluate<'a>(&self, document: &'a Value) -> Found<'a> {
-        self.evaluate_within(document, &mut { MAX_VISITS })
+        match self.evaluate_within(&Json::from_value(document), &mut { MAX_VISITS }) {
+            Found::Missing => Found::Missing,
+            Found::Value(value) => Found::Value(Cow::Owned(value.into_owned().into_owned())),
+            Found::List(values) => {
+                Found::List(values.into_iter().map(|value| Cow::Owned(value.into_owned().into_owned())).collect())
+            }
+        }
     }
 
-    /// Finds what the path names while visiting at most `visits_left` values, and counts those visited down.
-    pub fn evaluate_within<'a>(&self, document: &'a Value, visits_left: &mut usize) -> Found<'a> {
+    /// Finds what the path names in a parsed document while visiting at most `visits_left` values, and counts those visited
+    /// down. Nothing is copied.
+    pub fn evaluate_within<'a>(&self, document: &'a Json<'a>, visits_left: &mut usize) -> Found<'a> {
         evaluate::evaluate(self, document, visits_left)
     }
 }

@@ -3,6 +3,7 @@
 use super::filter::ItemPath;
 use super::functions::{Argument, Call, Function};
 use super::{JsonPath, MAX_PATH_BYTES, PathError, Token, filter_parse};
+use crate::document::Json;
 
 /// How deep filters and function arguments may nest.
 const MAX_NESTING: usize = 20;
@@ -154,9 +155,10 @@ impl Reader {
             return Ok(Argument::Path(ItemPath { path, from_item: text.starts_with('@') }));
         }
         if let Some(inner) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-            return Ok(Argument::Literal(serde_json::Value::String(inner.to_string())));
+            return Ok(Argument::Literal(Json::Text(inner.to_string().into())));
         }
-        serde_json::from_str(text).map(Argument::Literal).map_err(|_| self.error("the argument is no path and no JSON"))
+        let literal = Json::parse(text).map_err(|_| self.error("the argument is no path and no JSON"))?;
+        Ok(Argument::Literal(literal.into_owned()))
     }
 
     fn bracket(&mut self) -> Result<(), PathError> {

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use super::ast::{Call, Expression};
 use super::machine::{Halt, Machine};
-use super::print::{print_document, push_quoted};
+use super::print::print_document;
 use super::scope::ParamPlace;
 use super::value::{Entries, Map, Value};
 use super::{Overrides, RenderError};
+use crate::document::{Json, Members, push_quoted};
 use crate::jsonpath::{Found, JsonPath, MAX_VISITS};
 
 /// How deep a value may be nested to become an override.
@@ -29,13 +30,13 @@ impl<'r> Machine<'r> {
         Value::Borrowed(if self.scope.body.is_empty() { "{}" } else { self.scope.body })
     }
 
-    fn body_json(&self) -> Option<&'r serde_json::Value> {
+    fn body_json(&self) -> Option<&'r Json<'r>> {
         let body = self.scope.body;
         let parsed = self.body.get_or_init(|| {
             if body.trim_ascii().is_empty() {
-                return Some(serde_json::Value::Object(serde_json::Map::new()));
+                return Some(Json::Object(Members::default()));
             }
-            serde_json::from_str(body).ok()
+            Json::parse(body).ok()
         });
         parsed.as_ref()
     }
@@ -114,12 +115,12 @@ impl<'r> Machine<'r> {
     }
 
     /// A value of a document that outlives the rendering: read in place unless the template changes values.
-    fn value_of(&mut self, json: &'r serde_json::Value) -> Result<Value<'r>, Halt> {
+    fn value_of(&mut self, json: &'r Json<'r>) -> Result<Value<'r>, Halt> {
         if self.template.mutates { self.copied(json) } else { Ok(Value::from_json(json)) }
     }
 
     /// A copy that the template may change.
-    pub(super) fn copied(&mut self, json: &serde_json::Value) -> Result<Value<'r>, Halt> {
+    pub(super) fn copied(&mut self, json: &Json<'_>) -> Result<Value<'r>, Halt> {
         let size = json_size(json);
         self.charge(size)?;
         self.charge_bytes(size.saturating_mul(48))?;
@@ -172,8 +173,8 @@ impl<'r> Machine<'r> {
             return Value::Null;
         }
         let context = self.scope.context;
-        let tree = self.context_tree.get_or_init(|| context.tree());
-        let found = path.split('.').try_fold(tree, |tree, name| tree.get(name));
+        let tree = self.context_tree.get_or_init(|| Json::from_value(&context.tree()).into_owned());
+        let found = path.split('.').try_fold(tree, |tree, name| tree.member(name));
         match found {
             // Claims are to be asked for one by one.
             Some(_) if path == "authorizer.claims" => Value::Null,
@@ -226,7 +227,7 @@ impl<'r> Machine<'r> {
         match value {
             Value::Context => {
                 let context = self.scope.context;
-                let tree = self.context_tree.get_or_init(|| context.tree());
+                let tree = self.context_tree.get_or_init(|| Json::from_value(&context.tree()).into_owned());
                 let copy = self.copied(tree)?;
                 if let Value::Map(map) = &copy {
                     // The overrides show as members without text.
@@ -285,7 +286,7 @@ fn override_map<'r>(earlier: &serde_json::Map<String, serde_json::Value>, places
         entries.put(Value::Borrowed(place), Value::map(Entries::default()));
     }
     for (name, value) in earlier {
-        entries.put(Value::text(name), Value::copied_from_json(value));
+        entries.put(Value::text(name), Value::copied_from_json(&Json::from_value(value)));
     }
     Rc::new(Map { entries: entries.into() })
 }
@@ -323,7 +324,7 @@ fn to_json(value: &Value<'_>, depth: usize, budget: &mut usize) -> Result<serde_
         Value::Decimal(number) => serde_json::Number::from_f64(*number).into(),
         Value::Borrowed(text) => (*text).into(),
         Value::Owned(text) => text.to_string().into(),
-        Value::Json(json) => (*json).clone(),
+        Value::Json(json) => json.to_value(),
         Value::List(list) => {
             let items = list.items.borrow();
             let items: Result<Vec<_>, _> = items.iter().map(|item| to_json(item, depth + 1, budget)).collect();
@@ -345,13 +346,13 @@ fn to_json(value: &Value<'_>, depth: usize, budget: &mut usize) -> Result<serde_
 }
 
 /// Roughly how many values a document has.
-fn json_size(json: &serde_json::Value) -> usize {
+fn json_size(json: &Json<'_>) -> usize {
     match json {
-        serde_json::Value::Array(items) => 1 + items.iter().map(json_size).sum::<usize>(),
-        serde_json::Value::Object(members) => {
-            1 + members.iter().map(|(key, value)| 1 + key.len() / 48 + json_size(value)).sum::<usize>()
+        Json::Array(items) => 1 + items.iter().map(json_size).sum::<usize>(),
+        Json::Object(members) => {
+            1 + members.iter().map(|(name, value)| 1 + name.len() / 48 + json_size(value)).sum::<usize>()
         }
-        serde_json::Value::String(text) => 1 + text.len() / 48,
+        Json::Text(text) => 1 + text.len() / 48,
         _ => 1,
     }
 }

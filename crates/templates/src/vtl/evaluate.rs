@@ -6,6 +6,7 @@ use super::ast::{Chain, Expression, Operator, Reference, SLOT_CONTEXT, Step};
 use super::machine::{Halt, Machine};
 use super::value::{Entries, List, Value};
 use super::{RenderError, arithmetic};
+use crate::document::Json;
 
 impl<'r> Machine<'r> {
     pub(super) fn evaluate(&mut self, expression: &'r Expression) -> Result<Value<'r>, Halt> {
@@ -137,7 +138,7 @@ impl<'r> Machine<'r> {
 
     fn list_items(&mut self, value: &Value<'r>) -> Result<Option<Vec<Value<'r>>>, Halt> {
         match value {
-            Value::List(_) | Value::Json(serde_json::Value::Array(_)) => self.elements(value).map(Some),
+            Value::List(_) | Value::Json(Json::Array(_)) => self.elements(value).map(Some),
             _ => Ok(None),
         }
     }
@@ -190,7 +191,7 @@ impl<'r> Machine<'r> {
 
     fn property(&mut self, value: Value<'r>, name: &'r str) -> Result<Value<'r>, Halt> {
         Ok(match &value {
-            Value::Json(serde_json::Value::Object(members)) => members.get(name).map_or(Value::Null, Value::from_json),
+            Value::Json(Json::Object(members)) => members.get(name).map_or(Value::Null, Value::from_json),
             Value::Map(map) => map.entries.borrow().get_text(name).cloned().unwrap_or(Value::Null),
             Value::Context => self.context_value(name),
             Value::StageVariables => self.stage_variable(name),
@@ -203,7 +204,7 @@ impl<'r> Machine<'r> {
             },
             // Java beans: `isEmpty()` is also the property `empty`.
             Value::List(list) if name == "empty" => Value::Boolean(list.items.borrow().is_empty()),
-            Value::Json(serde_json::Value::Array(items)) if name == "empty" => Value::Boolean(items.is_empty()),
+            Value::Json(Json::Array(items)) if name == "empty" => Value::Boolean(items.is_empty()),
             Value::Borrowed(_) | Value::Owned(_) if name == "empty" => {
                 Value::Boolean(value.as_str().is_some_and(str::is_empty))
             }
@@ -252,7 +253,7 @@ impl<'r> Machine<'r> {
                 let items = list.items.borrow();
                 place(items.len()).and_then(|place| items.get(place).cloned()).unwrap_or(Value::Null)
             }
-            Value::Json(serde_json::Value::Array(items)) => {
+            Value::Json(Json::Array(items)) => {
                 place(items.len()).and_then(|place| items.get(place)).map_or(Value::Null, Value::from_json)
             }
             _ => self.get(&value, &index)?,
@@ -263,7 +264,7 @@ impl<'r> Machine<'r> {
     pub(super) fn get(&mut self, map: &Value<'r>, key: &Value<'r>) -> Result<Value<'r>, Halt> {
         Ok(match map {
             Value::Map(map) => map.entries.borrow().get(key).cloned().unwrap_or(Value::Null),
-            Value::Json(serde_json::Value::Object(members)) => {
+            Value::Json(Json::Object(members)) => {
                 key.as_str().and_then(|key| members.get(key)).map_or(Value::Null, Value::from_json)
             }
             Value::Context => key.as_str().map_or(Value::Null, |key| self.context_value(key)),

@@ -7,9 +7,10 @@ use super::ast::{
     Assignment, BUILT_IN_NAMES, Block, EscapedReference, Expression, Foreach, Node, Reference, SLOT_CONTEXT,
     SLOT_FOREACH, SLOT_INPUT, SLOT_STAGE_VARIABLES, SLOT_UTIL, SLOT_VELOCITY_COUNT, SLOT_VELOCITY_HAS_NEXT, Step,
 };
-use super::print::{print, push_double};
+use super::print::print;
 use super::value::{List, Map, Value};
 use super::{Limits, RenderError, Rendered, Scope, Template};
+use crate::document::{Json, Members, push_double};
 
 /// How often a `#define` block may be inside itself; deeper uses print nothing, as in Velocity.
 const MAX_DEFINE_RECURSION: usize = 2;
@@ -49,8 +50,8 @@ pub(super) struct Machine<'r> {
     depth: usize,
     active_blocks: Vec<*const Block>,
     /// The body as JSON, parsed at first use; `None` when it is none.
-    pub(super) body: &'r OnceCell<Option<serde_json::Value>>,
-    pub(super) context_tree: &'r OnceCell<serde_json::Value>,
+    pub(super) body: &'r OnceCell<Option<Json<'r>>>,
+    pub(super) context_tree: &'r OnceCell<Json<'static>>,
     /// `$context.requestOverride` and `responseOverride`, made at first use.
     pub(super) overrides: Option<(Rc<Map<'r>>, Rc<Map<'r>>)>,
     /// The parameters that this template has overridden.
@@ -392,8 +393,8 @@ impl<'r> Machine<'r> {
     fn items(&mut self, value: Value<'r>) -> Result<Items<'r>, Halt> {
         Ok(match value {
             Value::List(list) => Items::List(list),
-            Value::Json(serde_json::Value::Array(items)) => Items::Json(items),
-            Value::Json(serde_json::Value::Object(members)) => Items::Members(members.values()),
+            Value::Json(Json::Array(items)) => Items::Json(items),
+            Value::Json(Json::Object(members)) => Items::Members(members),
             Value::Map(map) => Items::Map(map),
             Value::Context | Value::StageVariables => {
                 let map = self.as_map(&value)?;
@@ -415,9 +416,9 @@ impl<'r> Machine<'r> {
 enum Items<'r> {
     Range { first: i128, step: i128, count: usize },
     List(Rc<List<'r>>),
-    Json(&'r [serde_json::Value]),
+    Json(&'r [Json<'r>]),
     Map(Rc<Map<'r>>),
-    Members(serde_json::map::Values<'r>),
+    Members(&'r Members<'r>),
 }
 
 impl<'r> Items<'r> {
@@ -427,7 +428,7 @@ impl<'r> Items<'r> {
             Items::List(list) => list.items.borrow().is_empty(),
             Items::Json(items) => items.is_empty(),
             Items::Map(map) => map.entries.borrow().len() == 0,
-            Items::Members(members) => members.len() == 0,
+            Items::Members(members) => members.is_empty(),
         }
     }
 
@@ -439,7 +440,7 @@ impl<'r> Items<'r> {
             Items::List(list) => list.items.borrow().get(index).cloned(),
             Items::Json(items) => items.get(index).map(Value::from_json),
             Items::Map(map) => map.entries.borrow().at(index).map(|(_, value)| value.clone()),
-            Items::Members(members) => members.next().map(Value::from_json),
+            Items::Members(members) => members.at(index).map(|(_, value)| Value::from_json(value)),
         }
     }
 
@@ -449,7 +450,7 @@ impl<'r> Items<'r> {
             Items::List(list) => index + 1 < list.items.borrow().len(),
             Items::Json(items) => index + 1 < items.len(),
             Items::Map(map) => index + 1 < map.entries.borrow().len(),
-            Items::Members(members) => members.len() > 0,
+            Items::Members(members) => index + 1 < members.len(),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::RenderError;
 use super::ast::Call;
 use super::machine::{Halt, Machine};
 use super::value::{Entries, List, ListIterator, Map, Value};
+use crate::document::{Json, Members};
 
 impl<'r> Machine<'r> {
     pub(super) fn call(&mut self, receiver: Value<'r>, call: &'r Call) -> Result<Value<'r>, Halt> {
@@ -33,8 +34,8 @@ impl<'r> Machine<'r> {
             Value::Borrowed(_) | Value::Owned(_) => self.text_call(&receiver, name, arguments, None),
             Value::List(list) => self.list_call(list, name, arguments),
             Value::Map(map) => self.map_call(map, name, arguments),
-            Value::Json(serde_json::Value::Array(items)) => self.json_array_call(items, name, arguments),
-            Value::Json(serde_json::Value::Object(members)) => self.json_object_call(members, name, arguments),
+            Value::Json(Json::Array(items)) => self.json_array_call(items, name, arguments),
+            Value::Json(Json::Object(members)) => self.json_object_call(members, name, arguments),
             Value::Context | Value::StageVariables => match (name, arguments) {
                 ("get", [key]) => self.get(&receiver, key),
                 _ => {
@@ -189,7 +190,7 @@ impl<'r> Machine<'r> {
     pub(super) fn elements(&mut self, value: &Value<'r>) -> Result<Vec<Value<'r>>, Halt> {
         let elements: Vec<Value<'r>> = match value {
             Value::List(list) => list.items.borrow().clone(),
-            Value::Json(serde_json::Value::Array(items)) => items.iter().map(Value::from_json).collect(),
+            Value::Json(Json::Array(items)) => items.iter().map(Value::from_json).collect(),
             _ => Vec::new(),
         };
         self.charge(elements.len())?;
@@ -242,8 +243,8 @@ impl<'r> Machine<'r> {
     fn pairs(&mut self, map: &Value<'r>) -> Result<Vec<(Value<'r>, Value<'r>)>, Halt> {
         let pairs: Vec<_> = match map {
             Value::Map(map) => map.entries.borrow().iter().cloned().collect(),
-            Value::Json(serde_json::Value::Object(members)) => {
-                members.iter().map(|(key, value)| (Value::Borrowed(key.as_str()), Value::from_json(value))).collect()
+            Value::Json(Json::Object(members)) => {
+                members.iter().map(|(key, value)| (Value::Borrowed(key), Value::from_json(value))).collect()
             }
             Value::Context | Value::StageVariables => {
                 let map = self.as_map(map)?;
@@ -281,7 +282,7 @@ impl<'r> Machine<'r> {
 
     fn json_array_call(
         &mut self,
-        items: &'r [serde_json::Value],
+        items: &'r [Json<'r>],
         name: &str,
         arguments: &[Value<'r>],
     ) -> Result<Value<'r>, Halt> {
@@ -304,7 +305,7 @@ impl<'r> Machine<'r> {
 
     fn json_object_call(
         &mut self,
-        members: &'r serde_json::Map<String, serde_json::Value>,
+        members: &'r Members<'r>,
         name: &str,
         arguments: &[Value<'r>],
     ) -> Result<Value<'r>, Halt> {
@@ -318,13 +319,13 @@ impl<'r> Machine<'r> {
             ("keySet", []) => {
                 self.charge(members.len())?;
                 self.charge_bytes(24 * members.len())?;
-                Ok(Value::list(members.keys().map(|key| Value::Borrowed(key)).collect()))
+                Ok(Value::list(members.iter().map(|(key, _)| Value::Borrowed(key)).collect()))
             }
             _ => {
                 let mut entries = Entries::default();
                 self.charge(members.len())?;
                 self.charge_bytes(48 * members.len())?;
-                for (key, value) in members {
+                for (key, value) in members.iter() {
                     entries.put(Value::Borrowed(key), Value::from_json(value));
                 }
                 let map = Rc::new(Map { entries: entries.into() });
@@ -356,9 +357,9 @@ fn place_or_minus_one<'r>(place: Option<usize>) -> Value<'r> {
 }
 
 fn is_list(value: &Value<'_>) -> bool {
-    matches!(value, Value::List(_) | Value::Json(serde_json::Value::Array(_)))
+    matches!(value, Value::List(_) | Value::Json(Json::Array(_)))
 }
 
 fn is_map(value: &Value<'_>) -> bool {
-    matches!(value, Value::Map(_) | Value::Json(serde_json::Value::Object(_)))
+    matches!(value, Value::Map(_) | Value::Json(Json::Object(_)))
 }

@@ -1,9 +1,8 @@
 //! How values become text: as Java prints them, and as JSON.
 
-use std::fmt::Write as _;
-
 use super::RenderError;
 use super::value::Value;
+use crate::document::{Json, push_double, push_quoted};
 
 /// How deep a value may be nested to be printed.
 const MAX_DEPTH: usize = 128;
@@ -18,7 +17,7 @@ pub(super) fn print(value: &Value<'_>, out: &mut String, limit: usize) -> Result
 }
 
 /// Appends a JSON document in compact form.
-pub(super) fn print_document(json: &serde_json::Value, out: &mut String, limit: usize) -> Result<(), RenderError> {
+pub(super) fn print_document(json: &Json<'_>, out: &mut String, limit: usize) -> Result<(), RenderError> {
     Printer { out, limit }.document(json, 0)
 }
 
@@ -86,11 +85,11 @@ impl Printer<'_> {
     }
 
     /// Objects of the payload print as Java maps, arrays as JSON.
-    fn java_document(&mut self, json: &serde_json::Value, depth: usize) -> Result<(), RenderError> {
+    fn java_document(&mut self, json: &Json<'_>, depth: usize) -> Result<(), RenderError> {
         self.check(depth)?;
         match json {
-            serde_json::Value::String(text) => self.out.push_str(text),
-            serde_json::Value::Object(members) => {
+            Json::Text(text) => self.out.push_str(text),
+            Json::Object(members) => {
                 self.out.push('{');
                 for (place, (key, member)) in members.iter().enumerate() {
                     self.separate(place, ", ");
@@ -143,14 +142,16 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn document(&mut self, json: &serde_json::Value, depth: usize) -> Result<(), RenderError> {
+    fn document(&mut self, json: &Json<'_>, depth: usize) -> Result<(), RenderError> {
         self.check(depth)?;
         match json {
-            serde_json::Value::Null => self.out.push_str("null"),
-            serde_json::Value::Bool(truth) => self.out.push_str(if *truth { "true" } else { "false" }),
-            serde_json::Value::Number(number) => push_json_number(self.out, number),
-            serde_json::Value::String(text) => push_quoted(self.out, text),
-            serde_json::Value::Array(items) => {
+            Json::Null => self.out.push_str("null"),
+            Json::Boolean(truth) => self.out.push_str(if *truth { "true" } else { "false" }),
+            Json::Integer(number) => self.out.push_str(itoa::Buffer::new().format(*number)),
+            Json::BigInteger(number) => self.out.push_str(itoa::Buffer::new().format(**number)),
+            Json::Decimal(number) => push_double(self.out, *number),
+            Json::Text(text) => push_quoted(self.out, text),
+            Json::Array(items) => {
                 self.out.push('[');
                 for (place, item) in items.iter().enumerate() {
                     self.separate(place, ",");
@@ -158,7 +159,7 @@ impl Printer<'_> {
                 }
                 self.out.push(']');
             }
-            serde_json::Value::Object(members) => {
+            Json::Object(members) => {
                 self.out.push('{');
                 for (place, (key, member)) in members.iter().enumerate() {
                     self.separate(place, ",");
@@ -175,99 +176,6 @@ impl Printer<'_> {
     fn separate(&mut self, place: usize, separator: &str) {
         if place > 0 {
             self.out.push_str(separator);
-        }
-    }
-}
-
-fn push_json_number(out: &mut String, number: &serde_json::Number) {
-    if let Some(small) = number.as_i64() {
-        out.push_str(itoa::Buffer::new().format(small));
-    } else if let Some(large) = number.as_u64() {
-        out.push_str(itoa::Buffer::new().format(large));
-    } else {
-        push_double(out, number.as_f64().unwrap_or(f64::NAN));
-    }
-}
-
-/// Appends text as a JSON string.
-pub(super) fn push_quoted(out: &mut String, text: &str) {
-    out.push('"');
-    let mut plain = 0;
-    for (place, byte) in text.bytes().enumerate() {
-        if byte >= b' ' && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[plain..place]);
-        plain = place + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            0x08 => out.push_str("\\b"),
-            0x0c => out.push_str("\\f"),
-            control => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\u{control:04x}");
-            }
-        }
-    }
-    out.push_str(&text[plain..]);
-    out.push('"');
-}
-
-/// Appends a double as Java's `Double.toString`: `1.0`, `0.05`, `1.0E10`, `1.0E-4`.
-pub(super) fn push_double(out: &mut String, number: f64) {
-    if number.is_nan() {
-        out.push_str("NaN");
-        return;
-    }
-    if number.is_infinite() {
-        out.push_str(if number < 0.0 { "-Infinity" } else { "Infinity" });
-        return;
-    }
-    let magnitude = number.abs();
-    if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
-        let _ = write!(out, "{number:?}");
-        return;
-    }
-    let scientific = format!("{number:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    out.push_str(digits);
-    if !digits.contains('.') {
-        out.push_str(".0");
-    }
-    out.push('E');
-    out.push_str(exponent);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::push_double;
-
-    fn double(number: f64) -> String {
-        let mut out = String::new();
-        push_double(&mut out, number);
-        out
-    }
-
-    #[test]
-    fn doubles_print_as_java_prints_them() {
-        let cases = [
-            (2.0, "2.0"),
-            (0.05, "0.05"),
-            (0.001, "0.001"),
-            (0.0001, "1.0E-4"),
-            (1e10, "1.0E10"),
-            (9_999_999.0, "9999999.0"),
-            (1e7, "1.0E7"),
-            (-1.5e-9, "-1.5E-9"),
-            (-0.0, "-0.0"),
-            (1000.1234, "1000.1234"),
-        ];
-        for (number, expected) in cases {
-            assert_eq!(double(number), expected);
         }
     }
 }

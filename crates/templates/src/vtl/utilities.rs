@@ -8,6 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::machine::{Halt, Machine};
 use super::value::Value;
+use crate::document::Json;
 
 /// Padding may be missing and the last character may carry stray bits, as Java's decoders allow.
 const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -51,7 +52,7 @@ impl<'r> Machine<'r> {
             return Ok(Value::Null);
         }
         self.charge(text.len() / 4)?;
-        match serde_json::from_str(text) {
+        match Json::parse(text) {
             Ok(json) => self.copied(&json),
             Err(error) => self.failed("$util.parseJson", error.to_string()),
         }

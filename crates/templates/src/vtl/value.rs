@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::ast::Block;
+use crate::document::Json;
 
 #[derive(Clone)]
 pub(super) enum Value<'r> {
@@ -19,7 +20,7 @@ pub(super) enum Value<'r> {
     Borrowed(&'r str),
     Owned(Rc<str>),
     /// An object or array of the payload, read only.
-    Json(&'r serde_json::Value),
+    Json(&'r Json<'r>),
     List(Rc<List<'r>>),
     Map(Rc<Map<'r>>),
     Entry(Rc<(Value<'r>, Value<'r>)>),
@@ -86,34 +87,40 @@ impl<'r> Value<'r> {
     }
 
     /// A value of the payload: scalars as themselves, objects and arrays by reference.
-    pub(super) fn from_json(json: &'r serde_json::Value) -> Value<'r> {
+    pub(super) fn from_json(json: &'r Json<'r>) -> Value<'r> {
         match json {
-            serde_json::Value::Null => Value::Null,
-            serde_json::Value::Bool(truth) => Value::Boolean(*truth),
-            serde_json::Value::Number(number) => number_from_json(number),
-            serde_json::Value::String(text) => Value::Borrowed(text),
-            container => Value::Json(container),
+            Json::Text(text) => Value::Borrowed(text),
+            Json::Array(_) | Json::Object(_) => Value::Json(json),
+            scalar => Value::scalar(scalar),
         }
     }
 
     /// A copy of a JSON value that the template may change and that borrows nothing.
-    pub(super) fn copied_from_json(json: &serde_json::Value) -> Value<'r> {
+    pub(super) fn copied_from_json(json: &Json<'_>) -> Value<'r> {
         match json {
-            serde_json::Value::Null => Value::Null,
-            serde_json::Value::Bool(truth) => Value::Boolean(*truth),
-            serde_json::Value::Number(number) => number_from_json(number),
-            serde_json::Value::String(text) => Value::text(text),
-            serde_json::Value::Array(items) => {
+            Json::Text(text) => Value::text(text),
+            Json::Array(items) => {
                 let items = items.iter().map(Value::copied_from_json).collect();
                 Value::List(Rc::new(List { from_json: true, items: RefCell::new(items) }))
             }
-            serde_json::Value::Object(members) => {
+            Json::Object(members) => {
                 let mut entries = Entries::default();
-                for (key, member) in members {
-                    entries.put(Value::text(key), Value::copied_from_json(member));
+                for (name, member) in members.iter() {
+                    entries.put(Value::text(name), Value::copied_from_json(member));
                 }
                 Value::Map(Rc::new(Map { entries: RefCell::new(entries) }))
             }
+            scalar => Value::scalar(scalar),
+        }
+    }
+
+    fn scalar(json: &Json<'_>) -> Value<'r> {
+        match json {
+            Json::Boolean(truth) => Value::Boolean(*truth),
+            Json::Integer(number) => Value::Integer(*number),
+            Json::BigInteger(number) => Value::integer(**number),
+            Json::Decimal(number) => Value::Decimal(*number),
+            _ => Value::Null,
         }
     }
 
@@ -190,16 +197,6 @@ impl Number {
             Number::Integer(number) => number as f64,
             Number::Decimal(number) => number,
         }
-    }
-}
-
-fn number_from_json<'r>(number: &serde_json::Number) -> Value<'r> {
-    if let Some(small) = number.as_i64() {
-        Value::Integer(small)
-    } else if let Some(large) = number.as_u64() {
-        Value::integer(i128::from(large))
-    } else {
-        Value::Decimal(number.as_f64().unwrap_or(f64::NAN))
     }
 }
 

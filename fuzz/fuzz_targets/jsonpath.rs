@@ -1,13 +1,17 @@
-//! Any text as a path, a pattern, a mapping expression and a MOCK answer: no panic and no hang.
+//! Any text as JSON, a path, a pattern, a mapping expression and a MOCK answer: no panic and no hang.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use templates::document::Json;
 use templates::java_regex::JavaRegex;
 use templates::jsonpath::JsonPath;
 use templates::mapping::{Source, Target};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(value) = serde_json::from_str::<serde_json::Value>(text) {
+        assert_eq!(Json::parse(text).map(|json| json.to_value()).ok(), Some(value));
+    }
     let document = serde_json::json!({ "a": [1, 2.5, { "b": "x", "c": [] }], "b": { "a": null }, "c": "text" });
     if let Ok(path) = JsonPath::parse(text) {
         let _ = path.evaluate(&document).into_value();

@@ -131,7 +131,7 @@ impl Default for Limits {
             loop_turns: 1000,
             output_bytes: 10 * 1024 * 1024,
             value_bytes: 128 * 1024 * 1024,
-            steps: 10_000_000,
+            steps: 3_000_000,
             depth: 250,
         }
     }

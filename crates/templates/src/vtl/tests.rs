@@ -43,3 +43,53 @@ fn input_and_context() {
     check("#foreach($k in $context.identity.keySet())$k#end", "", "sourceIp");
     check("$input.params().querystring.q", "", "last");
 }
+
+#[test]
+fn templates_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Template>();
+    shared::<Overrides>();
+    shared::<crate::jsonpath::JsonPath>();
+    shared::<crate::java_regex::JavaRegex>();
+}
+
+#[test]
+fn large_integers_stay_exact() {
+    let body = r#"{"id": 123456789012345678901234567890}"#;
+    check(
+        "$input.path('$.id') $input.json('$')",
+        body,
+        "123456789012345678901234567890 {\"id\":123456789012345678901234567890}",
+    );
+}
+
+#[test]
+fn limits_hold() {
+    let template = Template::parse("#foreach($i in [1..100])0123456789#end").expect("the template parses");
+    let stage_variables = BTreeMap::new();
+    let params = ParamLists::default();
+    let scope = Scope {
+        body: "",
+        params: &params,
+        context: &super::NoContext,
+        stage_variables: &stage_variables,
+        overrides: Overrides::default(),
+    };
+    let render = |limits: Limits| template.render(&scope, &limits).map(|rendered| rendered.text.len());
+    assert_eq!(render(Limits::default()), Ok(1000));
+    assert_eq!(render(Limits { loop_turns: 7, ..Limits::default() }), Ok(70));
+    assert_eq!(
+        render(Limits { output_bytes: 999, ..Limits::default() }),
+        Err(RenderError::OutputTooLarge { limit: 999 })
+    );
+    assert_eq!(render(Limits { steps: 50, ..Limits::default() }), Err(RenderError::TooManySteps { limit: 50 }));
+    assert_eq!(render(Limits { depth: 1, ..Limits::default() }), Err(RenderError::TooDeep));
+}
+
+#[test]
+fn errors_say_where() {
+    let error = Template::parse("line\n  #set($x = \"é$y.z[\")").expect_err("a broken string");
+    assert_eq!((error.line, error.column), (2, 13));
+    let error = Template::parse(&"x".repeat(super::MAX_SOURCE_BYTES + 1)).expect_err("too large");
+    assert!(error.message.contains("larger than"), "{error}");
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use templates::document::Json;
 use templates::java_regex::JavaRegex;
 use templates::jsonpath::JsonPath;
 use templates::mapping::{Source, Target};
@@ -171,6 +172,24 @@ fn render(source: &str) {
     }
 }
 
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        any::<u64>().prop_map(serde_json::Value::from),
+        proptest::num::f64::NORMAL.prop_map(serde_json::Value::from),
+        any::<String>().prop_map(serde_json::Value::from),
+    ];
+    leaf.prop_recursive(4, 64, 20, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(serde_json::Value::from),
+            proptest::collection::vec((any::<String>(), inner), 0..24)
+                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -182,6 +201,24 @@ proptest! {
     #[test]
     fn any_statements(statements in proptest::collection::vec(statement(), 1..12)) {
         render(&statements.concat());
+    }
+
+    #[test]
+    fn any_json_is_read_as_serde_reads_it(value in json()) {
+        let text = value.to_string();
+        let document = Json::parse(&text).expect("valid JSON");
+        prop_assert_eq!(&document.to_value(), &value);
+        prop_assert_eq!(&document, &Json::from_value(&value));
+        let written = document.to_string();
+        prop_assert_eq!(Json::parse(&written).expect("valid JSON"), document);
+    }
+
+    #[test]
+    fn any_text_is_json_to_both_or_to_none(text in r#"[\[\]{}:,"a\\ueE0-9.+\- \ntrfalsn]{0,24}"#) {
+        let theirs = serde_json::from_str::<serde_json::Value>(&text);
+        let ours = Json::parse(&text);
+        // Half a surrogate pair is taken for U+FFFD.
+        prop_assert!(theirs.is_ok() == ours.is_ok() || text.contains("\\u"), "{text}: {theirs:?} {ours:?}");
     }
 
     #[test]

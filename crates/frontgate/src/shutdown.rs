@@ -25,7 +25,10 @@ pub(crate) fn listen(runtime: &Runtime) -> anyhow::Result<impl Future<Output = (
                 _ = terminate.recv() => {}
             }
             tracing::warn!("asked a second time to stop: ending at once");
-            #[expect(clippy::disallowed_methods, reason = "whoever asks twice does not want anything to be waited for")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "whoever asks twice does not want anything to be waited for"
+            )]
             std::process::exit(INTERRUPTED);
         });
     })

@@ -104,8 +104,10 @@ async fn create(functions: &Arc<Functions>, runtime: &str, file: &str, code: &st
         "FunctionName": runtime.replace('.', "-"), "Runtime": runtime, "Handler": "index.handler", "Timeout": 30,
         "MemorySize": 256, "Role": "arn:aws:iam::000000000000:role/r", "Code": { "ZipFile": package },
     });
-    let signature =
-        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
+    let signature = format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature={:064}",
+        0
+    );
     let request = http::Request::post("/2015-03-31/functions")
         .header("host", "127.0.0.1:4566")
         .header("authorization", signature)

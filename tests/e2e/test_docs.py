@@ -28,6 +28,7 @@ COVERED = (
 )
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
 def test_a_document_shows_commands_that_work(document, client_environment, tmp_path):
     text = document.read_text()

@@ -34,6 +34,7 @@ def get(server, api, stage, path):
     return call(server.port, "GET", f"/_aws/execute-api/{api}/{stage}{path}")
 
 
+@pytest.mark.timeout(300)
 def test_the_tutorial(server, cli):
     identity = cli("sts", "get-caller-identity")
     assert identity["Account"] == "000000000000"

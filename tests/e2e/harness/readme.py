@@ -54,7 +54,7 @@ def blocks(document):
     return found
 
 
-def run(document, port, directory, environment, timeout=110):
+def run(document, port, directory, environment, timeout=280):
     """Runs a document's blocks in one bash that stops at the first failure; returns [(block, what it printed)]."""
     wanted = [block for block in blocks(document) if block.skip is None]
     script = ["set -eu"]

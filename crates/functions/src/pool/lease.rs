@@ -2,6 +2,7 @@
 //! belongs: back to the pool, to its end, or, when the caller has gone, to a task that waits for the answer.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -14,6 +15,8 @@ use crate::version::Admitted;
 pub(crate) struct Lease {
     shard: Rc<Shard>,
     held: Option<Held>,
+    /// What the exchange took, once it is over.
+    took: Option<Duration>,
 }
 
 struct Held {
@@ -43,7 +46,8 @@ pub(crate) struct Abandoned {
 impl Lease {
     /// Takes an environment in hand.
     pub(crate) fn new(shard: &Rc<Shard>, environment: Environment, admitted: Admitted) -> Lease {
-        Lease { shard: Rc::clone(shard), held: Some(Held { environment, admitted, stage: Stage::Fresh }) }
+        shard.paces.begin(environment.version.serial);
+        Lease { shard: Rc::clone(shard), held: Some(Held { environment, admitted, stage: Stage::Fresh }), took: None }
     }
 
     /// The environment.
@@ -63,17 +67,20 @@ impl Lease {
             return Err(NoAnswer::Exited(None));
         }
         let request_id = *header.request_id;
+        let began = Instant::now();
         held.stage = Stage::Sending;
         held.environment.send(event, until).await?;
         held.stage = Stage::Running { request_id, until };
         let answer = held.environment.receive(&request_id, until).await;
         held.stage = Stage::Fresh;
+        self.took = Some(began.elapsed());
         answer
     }
 
     /// Ends the lease and gives the place under the concurrency limit on, for another try.
     pub(crate) fn discard(mut self) -> Admitted {
         let held = self.held.take().expect("a lease holds its environment until it ends");
+        self.shard.paces.end(held.environment.version.serial, None);
         self.shard.end(held.environment);
         held.admitted
     }
@@ -86,6 +93,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(Held { environment, admitted, stage }) = self.held.take() else { return };
+        self.shard.paces.end(environment.version.serial, self.took);
         match stage {
             Stage::Fresh => self.shard.release(environment),
             Stage::Sending => self.shard.end(environment),

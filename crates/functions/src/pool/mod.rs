@@ -8,6 +8,7 @@ mod environment;
 mod frame;
 mod lease;
 mod output;
+mod pace;
 mod start;
 
 use std::cell::{Cell, RefCell};
@@ -32,6 +33,7 @@ use crate::invoke;
 use crate::version::Version;
 use environment::Life;
 use lease::Abandoned;
+use pace::{PATIENCE, Paces};
 
 /// One data thread's environments.
 pub(crate) struct Shard {
@@ -44,6 +46,7 @@ pub(crate) struct Shard {
     abandoned: mpsc::UnboundedSender<Abandoned>,
     closing: Cell<bool>,
     randomness: RefCell<Randomness>,
+    paces: Paces,
 }
 
 type Waiter = oneshot::Sender<Result<Environment, StartFailure>>;
@@ -71,6 +74,7 @@ impl Shard {
             abandoned,
             closing: Cell::new(false),
             randomness: RefCell::default(),
+            paces: Paces::default(),
         });
         tokio::task::spawn_local(Rc::clone(&shard).serve(messages, given_up));
         tokio::task::spawn_local(Rc::clone(&shard).reap());
@@ -84,6 +88,14 @@ impl Shard {
         version: &Arc<Version>,
         must_be_here: bool,
     ) -> Result<Place, StartFailure> {
+        if self.paces.is_worth_waiting(version.serial) {
+            // One that runs is about to be free: cheaper than another process, woken or started.
+            let freed = self.queue(version);
+            if let Ok(Ok(served)) = tokio::time::timeout(PATIENCE, freed).await {
+                return served.map(Place::Here);
+            }
+            self.paces.waited_in_vain(version.serial);
+        }
         if let Some(environment) = self.take_idle(version) {
             return Ok(Place::Here(environment));
         }
@@ -93,14 +105,18 @@ impl Shard {
         {
             return Ok(Place::Thread(thread));
         }
-        let (waiter, served) = oneshot::channel();
-        self.waiting.borrow_mut().entry(version.serial).or_default().push_back(waiter);
+        let served = self.queue(version);
         let (shard, version) = (Rc::clone(self), Arc::clone(version));
         tokio::task::spawn_local(async move {
-            match start::start(&shard, &version).await {
-                Ok(environment) => shard.release(environment),
-                Err(failure) => shard.tell_failure(&version, failure),
+            shard.paces.start_begins(version.serial).await;
+            // Whoever asked for it may have been served while the start waited for its turn.
+            if shard.is_waited_for(version.serial) {
+                match start::start(&shard, &version).await {
+                    Ok(environment) => shard.release(environment),
+                    Err(failure) => shard.tell_failure(&version, failure),
+                }
             }
+            shard.paces.start_ended(version.serial);
         });
         served.await.unwrap_or(Err(StartFailure::Unavailable("Frontgate is shutting down".to_owned()))).map(Place::Here)
     }
@@ -166,6 +182,18 @@ impl Shard {
         version.set_idle(self.thread, waiting.len());
         self.idle_count.set(self.idle_count.get() - 1);
         Some(environment)
+    }
+
+    /// Stands in line for the next environment of a version that is freed or started.
+    fn queue(&self, version: &Version) -> oneshot::Receiver<Result<Environment, StartFailure>> {
+        let (waiter, served) = oneshot::channel();
+        self.waiting.borrow_mut().entry(version.serial).or_default().push_back(waiter);
+        served
+    }
+
+    /// Whether somebody still stands in line for a version.
+    fn is_waited_for(&self, serial: u64) -> bool {
+        self.waiting.borrow().get(&serial).is_some_and(|line| line.iter().any(|waiter| !waiter.is_closed()))
     }
 
     fn next_waiter(&self, serial: u64) -> Option<Waiter> {
@@ -237,7 +265,10 @@ impl Shard {
                         let shard = Rc::clone(&self);
                         tokio::task::spawn_local(async move { invoke::run_for_another(&shard, *work).await });
                     }
-                    Some(Message::Retire(serial)) => self.drop_idle(serial, |_| true),
+                    Some(Message::Retire(serial)) => {
+                        self.drop_idle(serial, |_| true);
+                        self.paces.forget(serial);
+                    }
                     Some(Message::ShutDown(until, done)) => {
                         tokio::task::spawn_local(Rc::clone(&self).shut_down(until, done));
                     }

@@ -3,4 +3,6 @@
 mod bodies;
 mod hostile;
 mod pipeline;
+// Said once more so that clippy knows these helpers for tests.
+#[cfg(test)]
 mod support;

@@ -22,7 +22,7 @@ use plan::{
 use templates::vtl::Template;
 
 /// The function that all Lambda integrations of a test call.
-pub type Function = fn(Invocation) -> Result<Outcome, InvokeRefusal>;
+pub(crate) type Function = fn(Invocation) -> Result<Outcome, InvokeRefusal>;
 
 struct Functions(Function);
 
@@ -66,7 +66,7 @@ impl AnswerElse for Other {
 
 /// What the access log has got.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -80,24 +80,23 @@ impl Write for Log {
 }
 
 /// A running gateway whose API is `api`, with the stages `dev` (the plan) and `late` (compiled on first use).
-pub struct Node {
-    pub address: SocketAddr,
-    pub index: Arc<PlanIndex>,
+pub(crate) struct Node {
+    pub(crate) address: SocketAddr,
     gateway: Option<Gateway>,
     writer: Option<std::thread::JoinHandle<()>>,
     log: Log,
 }
 
 impl Node {
-    pub fn start(methods: Vec<(String, MethodPlan)>) -> Node {
+    pub(crate) fn start(methods: Vec<(String, MethodPlan)>) -> Node {
         Node::start_with(methods, |_| Err(InvokeRefusal::NotPermitted))
     }
 
-    pub fn start_with(methods: Vec<(String, MethodPlan)>, function: Function) -> Node {
+    pub(crate) fn start_with(methods: Vec<(String, MethodPlan)>, function: Function) -> Node {
         Node::start_plan(stage_plan("dev", methods), function)
     }
 
-    pub fn start_plan(plan: StagePlan, function: Function) -> Node {
+    pub(crate) fn start_plan(plan: StagePlan, function: Function) -> Node {
         let index = Arc::new(PlanIndex::new(AccountLimits::LIFTED));
         index.set_stage("api", "dev", Some(Arc::new(plan)));
         index.set_stage("api", "late", None);
@@ -120,15 +119,15 @@ impl Node {
         let listeners = vec![Listener { sockets, tls: None }];
         let gateway =
             Gateway::start(Arc::new(settings), listeners, 2, Duration::from_secs(5), Arc::new(|_| {})).unwrap();
-        Node { address, index, gateway: Some(gateway), writer: Some(writer), log: out }
+        Node { address, gateway: Some(gateway), writer: Some(writer), log: out }
     }
 
     /// Sends one request to the API's stage `dev` and returns status, headers (lower case) and body.
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send(&format!("GET /_aws/execute-api/api/dev{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
     }
 
-    pub fn post(&self, path: &str, headers: &str, body: &str) -> Answer {
+    pub(crate) fn post(&self, path: &str, headers: &str, body: &str) -> Answer {
         self.send(&format!(
             "POST /_aws/execute-api/api/dev{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
             body.len(),
@@ -136,7 +135,7 @@ impl Node {
     }
 
     /// Sends bytes and reads until the other side closes.
-    pub fn send(&self, bytes: &str) -> Answer {
+    pub(crate) fn send(&self, bytes: &str) -> Answer {
         let mut stream = self.connect();
         // The other side may have closed already; what it said before is still to be read.
         let _ = stream.write_all(bytes.as_bytes());
@@ -145,14 +144,14 @@ impl Node {
         Answer::parse(&all)
     }
 
-    pub fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }
 
     /// Stops the gateway and returns the access log's lines.
-    pub fn stop(mut self) -> Vec<serde_json::Value> {
+    pub(crate) fn stop(mut self) -> Vec<serde_json::Value> {
         self.gateway.take().unwrap().stop();
         self.writer.take().unwrap().join().unwrap();
         let text = String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap();
@@ -170,10 +169,10 @@ impl Drop for Node {
 
 /// A response taken apart.
 #[derive(Debug, PartialEq)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -187,13 +186,13 @@ impl Answer {
         Answer { status, headers, body: body.to_owned() }
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
 /// An HTTP backend that gives each connection to `serve`, on a thread of its own.
-pub fn backend(serve: fn(TcpStream)) -> SocketAddr {
+pub(crate) fn backend(serve: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -205,7 +204,7 @@ pub fn backend(serve: fn(TcpStream)) -> SocketAddr {
 }
 
 /// Reads a request's head and, by its length, its body.
-pub fn read_request(stream: &mut TcpStream) -> (String, Vec<u8>) {
+pub(crate) fn read_request(stream: &mut TcpStream) -> (String, Vec<u8>) {
     let mut all = Vec::new();
     let mut chunk = [0; 4096];
     loop {
@@ -225,7 +224,7 @@ pub fn read_request(stream: &mut TcpStream) -> (String, Vec<u8>) {
 }
 
 /// A plan with these methods.
-pub fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> StagePlan {
+pub(crate) fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> StagePlan {
     let mut resources: BTreeMap<String, ResourcePlan> = BTreeMap::new();
     for (path, method) in methods {
         let resource = resources.entry(path.clone()).or_insert_with(|| ResourcePlan {
@@ -258,7 +257,7 @@ pub fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> StagePlan 
 }
 
 /// A method with a backend and nothing else.
-pub fn method(path: &str, verb: &str, backend: Backend) -> (String, MethodPlan) {
+pub(crate) fn method(path: &str, verb: &str, backend: Backend) -> (String, MethodPlan) {
     let integration = Integration {
         backend,
         timeout: Duration::from_secs(2),
@@ -269,12 +268,13 @@ pub fn method(path: &str, verb: &str, backend: Backend) -> (String, MethodPlan) 
 }
 
 /// A method that answers 200 with what `response` renders.
-pub fn mock(path: &str, verb: &str, response: &str) -> (String, MethodPlan) {
+pub(crate) fn mock(path: &str, verb: &str, response: &str) -> (String, MethodPlan) {
     let (path, mut method) = method(path, verb, Backend::Mock);
     let json = |text: &str| vec![("application/json".into(), Template::parse(text).unwrap())];
     method.integration.request.templates = json("{\"statusCode\": 200}");
     method.integration.responses = vec![ResponsePlan {
         status: StatusCode::OK,
+        is_declared: true,
         selection: None,
         headers: Vec::new(),
         templates: json(response),
@@ -284,6 +284,6 @@ pub fn mock(path: &str, verb: &str, response: &str) -> (String, MethodPlan) {
 }
 
 /// A guard that cannot be enforced.
-pub fn guard(what: &str) -> Option<Guard> {
+pub(crate) fn guard(what: &str) -> Option<Guard> {
     Some(Guard { what: what.into() })
 }

@@ -3,17 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
 use store::blobs::{BlobStore, Digest};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::invoke::Work;
-use crate::package::{self, PackageError, WorkingCopy};
+use crate::package::{self, PackageError, Tree, Trees, WorkingCopy};
 use crate::pool::{LogSink, TracingSink};
 use crate::runtimes::{FunctionFacts, Runtimes, log_stream, variables};
 use crate::sandbox::{Spawner, Started};
@@ -62,11 +62,13 @@ pub(crate) struct Engine {
     pub(crate) runtimes: Runtimes,
     pub(crate) pool: PoolSettings,
     pub(crate) sink: Arc<dyn LogSink>,
+    /// Who may start an interpreter now: more at once than there are cores would only make all of them late.
+    pub(crate) starts: Arc<Semaphore>,
     blobs: BlobStore,
     spawner: Spawner,
     directory: PathBuf,
     endpoint_url: String,
-    unpacking: Mutex<()>,
+    trees: Trees,
     next_environment: AtomicU64,
     next_thread: AtomicUsize,
     threads: Box<[OnceLock<mpsc::UnboundedSender<Message>>]>,
@@ -99,18 +101,20 @@ impl Engine {
             package::remove_tree(&directory.join(left))?;
             std::fs::create_dir_all(directory.join(left))?;
         }
+        let runtimes = Runtimes::new(directory.join("runtimes"), settings.runtime_substitution)?;
         Ok(Engine {
+            trees: Trees::new(directory.join("code"), control.clone()),
+            starts: Arc::new(Semaphore::new(starts_at_once())),
             clock: settings.clock,
             limits: settings.limits,
             control,
-            runtimes: Runtimes::new(directory.join("runtimes"), settings.runtime_substitution)?,
+            runtimes,
             pool: settings.pool,
             sink: Arc::new(TracingSink),
             blobs,
             spawner: Spawner::new()?,
             directory,
             endpoint_url: settings.endpoint_url,
-            unpacking: Mutex::new(()),
             next_environment: AtomicU64::new(0),
             next_thread: AtomicUsize::new(0),
             threads: (0..settings.data_threads.max(1)).map(|_| OnceLock::new()).collect(),
@@ -154,35 +158,12 @@ impl Engine {
         }
     }
 
-    /// The unpacked tree of a package, unpacked now if it is not there. Blocks.
-    pub(crate) fn unpacked(&self, code: Digest, bytes: Option<&[u8]>) -> Result<PathBuf, PackageError> {
-        let target = self.directory.join("code").join(code.to_string());
-        if target.is_dir() {
-            return Ok(target);
-        }
-        // One at a time: a package unpacks to 250 MB at most, and two callers may want the same.
-        let _turn = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
-        if target.is_dir() {
-            return Ok(target);
-        }
-        let read;
-        let bytes = match bytes {
-            Some(bytes) => bytes,
-            None => {
-                read = std::fs::read(self.blobs.path(code))?;
-                &read
-            }
-        };
-        let incoming = self.directory.join("code").join("incoming");
-        package::remove_tree(&incoming)?;
-        std::fs::create_dir(&incoming)?;
-        let done = package::unpack(bytes, &incoming).and_then(|()| Ok(std::fs::rename(&incoming, &target)?));
-        if done.is_err()
-            && let Err(error) = package::remove_tree(&incoming)
-        {
-            tracing::warn!(%error, "cannot remove a package that was refused");
-        }
-        done.map(|()| target)
+    /// The unpacked tree of a package, unpacked now (from `bytes`, or else from its blob) if it is not there. Blocks.
+    pub(crate) fn unpacked(&self, code: Digest, bytes: Option<&[u8]>) -> Result<Arc<Tree>, PackageError> {
+        self.trees.get(code, || match bytes {
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => std::fs::read(self.blobs.path(code)),
+        })
     }
 
     /// Starts a process for a version, with folders of its own. Blocks.
@@ -192,11 +173,17 @@ impl Engine {
     pub(crate) fn prepare(&self, version: &Version) -> Result<Prepared, String> {
         let settings = &version.settings;
         let interpreter = self.runtimes.find(&settings.runtime)?;
-        let code = self.unpacked(settings.code, None).map_err(|error| error.to_string())?;
+        let code = match version.tree.get() {
+            Some(code) => code,
+            None => {
+                let code = self.unpacked(settings.code, None).map_err(|error| error.to_string())?;
+                version.tree.get_or_init(|| code)
+            }
+        };
         let number = self.next_environment.fetch_add(1, Ordering::Relaxed);
         let root = self.directory.join("environments").join(number.to_string());
-        let copy =
-            WorkingCopy::make(root, &code).map_err(|error| format!("cannot copy the function's code: {error}"))?;
+        let copy = WorkingCopy::make(root, code.path())
+            .map_err(|error| format!("cannot copy the function's code: {error}"))?;
         let log_stream = log_stream(&self.date(), &settings.number);
         let facts = FunctionFacts {
             name: &settings.name,
@@ -233,4 +220,9 @@ impl Engine {
     fn date(&self) -> String {
         crate::time::timestamp(self.clock.now())[..10].replace('-', "/")
     }
+}
+
+/// Two for each core: one of them waits for the disk now and then.
+fn starts_at_once() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

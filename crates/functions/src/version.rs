@@ -1,10 +1,12 @@
 //! A function version as the data plane sees it: immutable code and configuration, and the counters of its environments.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use store::blobs::Digest;
+
+use crate::package::Tree;
 
 /// One version of one function in one revision. An update of `$LATEST` makes a new one, so that environments of the old
 /// one are known by their version alone.
@@ -16,6 +18,8 @@ pub(crate) struct Version {
     pub(crate) settings: VersionSettings,
     /// How many of the account's environments are running, shared by all its functions in the region.
     pub(crate) account_usage: Arc<Usage>,
+    /// The unpacked code, from the first start on.
+    pub(crate) tree: OnceLock<Arc<Tree>>,
     /// It has been replaced or deleted: environments end when their work is done.
     retired: AtomicBool,
     /// How many environments wait on each data thread.
@@ -86,6 +90,7 @@ impl Version {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             settings,
             account_usage,
+            tree: OnceLock::new(),
             retired: AtomicBool::new(false),
             idle: (0..threads).map(|_| AtomicU32::new(0)).collect(),
         }

@@ -147,6 +147,7 @@ fn start_failed(shard: &Shard, call: &Call, failure: StartFailure) -> Result<Inv
         StartFailure::Init(payload) => payload,
         StartFailure::Exited(status) => outcome::exited(&request_id, status),
         StartFailure::TimedOut => outcome::timed_out(&request_id, settings.timeout),
+        StartFailure::NotNeeded => return Err(shutting_down()),
         StartFailure::Unavailable(reason) => return Err(InvokeRefusal::Unavailable { reason }),
     };
     Ok(Invoked {

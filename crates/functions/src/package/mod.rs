@@ -1,17 +1,19 @@
 //! Packages: a function's zip, taken apart once per content and copied for each environment.
 //!
-//! `unpack` checks a stranger's zip and writes its tree; `copy` gives each environment a tree of its own. Both block and
-//! belong on a blocking thread.
+//! `unpack` checks a stranger's zip and writes its tree; `trees` keeps one tree for each content; `copy` gives each
+//! environment a tree of its own. All block and belong on a blocking thread.
 //!
 //! Why a copy an environment: without a mount namespace nothing can make a shared tree read-only for a process of the
 //! same user, and an environment must not be able to change what the next one runs. Files are copied with the file
 //! system's own cheap copy where it has one. When namespaces join the sandbox, the shared tree can be mounted instead.
 
 mod copy;
+mod trees;
 mod unpack;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use copy::{WorkingCopy, remove_tree};
+pub(crate) use trees::{Tree, Trees};
 pub(crate) use unpack::{PackageError, unpack};

@@ -153,6 +153,14 @@ impl Shard {
         environment.life.kill();
     }
 
+    /// Whether a caller waits for an environment of this version.
+    pub(crate) fn is_awaited(&self, version: &Version) -> bool {
+        let mut waiting = self.waiting.borrow_mut();
+        let Some(queue) = waiting.get_mut(&version.serial) else { return false };
+        queue.retain(|waiter| !waiter.is_closed());
+        !queue.is_empty()
+    }
+
     /// A new request id, a UUID.
     pub(crate) fn request_id(&self) -> String {
         self.randomness.borrow_mut().uuid()

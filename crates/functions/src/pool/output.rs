@@ -15,6 +15,9 @@ const TAIL_BYTES: usize = 4096;
 /// A line longer than this is handed on in pieces, as CloudWatch's largest event.
 const LINE_BYTES: usize = 262_144;
 
+/// How much of a line goes into Frontgate's own log.
+const SHOWN_BYTES: usize = 8192;
+
 /// How much is read before others on the thread get their turn.
 const TURN_BYTES: usize = 262_144;
 
@@ -43,7 +46,9 @@ pub(crate) struct TracingSink;
 
 impl LogSink for TracingSink {
     fn line(&self, line: &LogLine<'_>) {
-        tracing::info!(target: "function", function = line.function, "{}", line.text);
+        // What is longer fills our own log's queue; sinks that keep functions' logs get the whole of it.
+        let end = line.text.floor_char_boundary(SHOWN_BYTES);
+        tracing::info!(target: "function", function = line.function, "{}", &line.text[..end]);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -23,9 +24,14 @@ pub(crate) enum StartFailure {
     Exited(Option<ExitStatus>),
     /// It did not finish loading it.
     TimedOut,
+    /// Nobody waits for it any more.
+    NotNeeded,
     /// No fault of the function's; for the operator's log.
     Unavailable(String),
 }
+
+/// How long a start counts as one of those that are going on.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Starts one. A handler that does not load within AWS's 10 seconds is started again, with the function's own time limit,
 /// as AWS does inside the first invocation.
@@ -36,12 +42,14 @@ pub(super) async fn start(shard: &Rc<Shard>, version: &Arc<Version>) -> Result<E
     }
 }
 
-async fn attempt(
-    shard: &Rc<Shard>,
-    version: &Arc<Version>,
-    limit: std::time::Duration,
-) -> Result<Environment, StartFailure> {
-    let began = Instant::now();
+async fn attempt(shard: &Rc<Shard>, version: &Arc<Version>, limit: Duration) -> Result<Environment, StartFailure> {
+    let Ok(permit) = Arc::clone(&shard.engine.starts).acquire_owned().await else {
+        return Err(StartFailure::NotNeeded);
+    };
+    if !shard.is_awaited(version) {
+        // Other environments have served those who waited.
+        return Err(StartFailure::NotNeeded);
+    }
     let (engine, of_version) = (Arc::clone(&shard.engine), Arc::clone(version));
     let prepared = shard.engine.control.spawn_blocking(move || engine.prepare(&of_version)).await;
     let prepared = match prepared {
@@ -49,8 +57,20 @@ async fn attempt(
         Ok(Err(reason)) => return Err(unavailable(version, reason)),
         Err(error) => return Err(unavailable(version, error.to_string())),
     };
+    let began = Instant::now();
     let mut environment = adopt(shard, version, prepared)?;
-    match environment.started(began + limit).await {
+    let answer = {
+        let mut started = std::pin::pin!(environment.started(began + limit));
+        match tokio::time::timeout(TURN, &mut started).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                // A handler that takes long to load must not keep others from starting.
+                drop(permit);
+                started.await
+            }
+        }
+    };
+    match answer {
         Ok(Answer::InitFailed(payload)) => {
             shard.end(environment);
             Err(StartFailure::Init(payload))

@@ -7,6 +7,9 @@ use std::os::fd::RawFd;
 /// The descriptor of the framed socket in the child.
 const SOCKET: RawFd = 3;
 
+/// The descriptors that are looked at one by one where the kernel cannot mark them all.
+const MOST: RawFd = 65_536;
+
 /// Puts the socket at descriptor 3 and marks everything above it to be closed by `exec`.
 ///
 /// Runs in the child between `fork` and `exec`: system calls only.
@@ -20,8 +23,15 @@ pub(super) fn arrange(socket: RawFd) -> io::Result<()> {
         } else {
             check(libc::dup2(socket, SOCKET))?;
         }
-        check(libc::syscall(libc::SYS_close_range, SOCKET + 1, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC))
+        let closed = libc::syscall(libc::SYS_close_range, SOCKET + 1, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        if closed < 0 {
+            // A kernel before 5.11. Errors are descriptors that are not open.
+            for descriptor in SOCKET + 1..MOST {
+                libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
+            }
+        }
     }
+    Ok(())
 }
 
 /// Keeps descriptor 3 of our own process occupied while a child is made, so that nothing the child still needs before

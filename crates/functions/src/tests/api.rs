@@ -1,6 +1,8 @@
 //! The Lambda API as the tutorials use it.
 
-use base::seams::{Caller, Invocation, InvokeFunction, InvokeRefusal};
+use std::time::Duration;
+
+use base::seams::{Caller, Invocation, InvokeFunction, InvokeRefusal, Outcome};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -8,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::client::{Client, create, package};
 use super::lab::{Lab, on_data_thread, runtime};
-use crate::Functions;
 use crate::records::LATEST;
+use crate::{Functions, Settings};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:Items";
 const ECHO: &str = "def handler(event, context): return {'version': context.function_version, 'arn': context.invoked_function_arn, 'event': event}\n";
@@ -313,16 +315,18 @@ fn a_restart_finds_everything() {
         client.create("Items", ECHO).await;
         client.ask("POST", "/Items/versions", json!({})).await;
         client.ask("POST", "/Items/aliases", json!({ "Name": "dev", "FunctionVersion": "1" })).await;
-        let engine = &lab.functions.engine;
-        let index = crate::index::Index::load(&lab.data.store(), engine).await.unwrap();
-        for qualifier in ["", ":$LATEST", ":1", ":dev"] {
-            let version = index.resolve(&format!("{ARN}{qualifier}"), &Caller::Trusted).unwrap();
-            assert_eq!(version.settings.handler, "index.handler");
+        // Another process would find the store and the blobs, and nothing else.
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { data_dir: folder.path().to_owned(), ..Settings::default() };
+        let (store, blobs) = (lab.data.store(), lab.data.blobs());
+        let control = lab.functions.engine.control.clone();
+        let again = Functions::open(store, blobs, settings, control).await.unwrap();
+        again.attach(0);
+        for (qualifier, number) in [("", LATEST), (":$LATEST", LATEST), (":1", "1"), (":dev", "1")] {
+            let invoked = again.invoke(lab.invocation(&format!("Items{qualifier}"), "{}")).await.unwrap();
+            assert_eq!(&*invoked.executed_version, number);
+            assert!(matches!(invoked.outcome, Outcome::Returned(_)));
         }
-        // What was unpacked is only a cache of the blobs.
-        let Functions { engine, .. } = &*lab.functions;
-        crate::package::remove_tree(&engine.directory().join("code")).unwrap();
-        std::fs::create_dir(engine.directory().join("code")).unwrap();
-        assert_eq!(client.send("POST", "/Items/invocations", &[], Bytes::new()).await.json()["version"], LATEST);
+        again.shutdown(Duration::from_secs(1)).await;
     });
 }

@@ -7,3 +7,5 @@ mod client;
 mod faults;
 mod lab;
 mod pool;
+mod records;
+mod sandbox;

@@ -1,0 +1,21 @@
+//! The documents of every released version stay readable: one file a record type and schema version, never rewritten.
+
+use serde_json::Value;
+use store::Record;
+
+use crate::records::{AliasRecord, FunctionRecord, PolicyRecord, VersionRecord};
+
+fn reads<R: Record + PartialEq + std::fmt::Debug>(text: &str, key: &str) {
+    let record: R = serde_json::from_str(text).unwrap();
+    assert_eq!(record.key(), key);
+    let document: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_value(&record).unwrap(), document, "{} loses something", R::KIND);
+}
+
+#[test]
+fn the_first_version_of_each_record_is_read() {
+    reads::<FunctionRecord>(include_str!("../../cases/records/function-1.json"), "Items");
+    reads::<VersionRecord>(include_str!("../../cases/records/function_version-1.json"), "Items/00000000000000000007");
+    reads::<AliasRecord>(include_str!("../../cases/records/function_alias-1.json"), "Items/prod");
+    reads::<PolicyRecord>(include_str!("../../cases/records/function_policy-1.json"), "Items/$LATEST");
+}

@@ -108,15 +108,10 @@ impl Shard {
         let served = self.queue(version);
         let (shard, version) = (Rc::clone(self), Arc::clone(version));
         tokio::task::spawn_local(async move {
-            shard.paces.start_begins(version.serial).await;
-            // Whoever asked for it may have been served while the start waited for its turn.
-            if shard.is_waited_for(version.serial) {
-                match start::start(&shard, &version).await {
-                    Ok(environment) => shard.release(environment),
-                    Err(failure) => shard.tell_failure(&version, failure),
-                }
+            match start::start(&shard, &version).await {
+                Ok(environment) => shard.release(environment),
+                Err(failure) => shard.tell_failure(&version, failure),
             }
-            shard.paces.start_ended(version.serial);
         });
         served.await.unwrap_or(Err(StartFailure::Unavailable("Frontgate is shutting down".to_owned()))).map(Place::Here)
     }
@@ -151,14 +146,6 @@ impl Shard {
     /// Ends an environment that nobody holds any more.
     pub(crate) fn end(&self, environment: Environment) {
         environment.life.kill();
-    }
-
-    /// Whether a caller waits for an environment of this version.
-    pub(crate) fn is_awaited(&self, version: &Version) -> bool {
-        let mut waiting = self.waiting.borrow_mut();
-        let Some(queue) = waiting.get_mut(&version.serial) else { return false };
-        queue.retain(|waiter| !waiter.is_closed());
-        !queue.is_empty()
     }
 
     /// A new request id, a UUID.
@@ -200,7 +187,7 @@ impl Shard {
     }
 
     /// Whether somebody still stands in line for a version.
-    fn is_waited_for(&self, serial: u64) -> bool {
+    pub(crate) fn is_waited_for(&self, serial: u64) -> bool {
         self.waiting.borrow().get(&serial).is_some_and(|line| line.iter().any(|waiter| !waiter.is_closed()))
     }
 

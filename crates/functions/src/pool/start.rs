@@ -46,7 +46,7 @@ async fn attempt(shard: &Rc<Shard>, version: &Arc<Version>, limit: Duration) -> 
     let Ok(permit) = Arc::clone(&shard.engine.starts).acquire_owned().await else {
         return Err(StartFailure::NotNeeded);
     };
-    if !shard.is_awaited(version) {
+    if !shard.is_waited_for(version.serial) {
         // Other environments have served those who waited.
         return Err(StartFailure::NotNeeded);
     }

@@ -19,7 +19,26 @@ const USUAL: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 /// How long one candidate may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The interpreters of this host, the first found of each version, by family and version.
+/// The interpreter of exactly that version, sought only under the names that it usually has: quick where it is there.
+pub(super) fn exact(wanted: Runtime) -> Option<Interpreter> {
+    let usual = |candidate: &Candidate| match (candidate, wanted) {
+        (Candidate::Python(file), Runtime::Python(minor)) => {
+            file.ends_with(format!("python3.{minor}")) || file.ends_with("python3")
+        }
+        (Candidate::Node(file), Runtime::Node(major)) => {
+            file.ends_with("node") || file.ends_with("nodejs") || file.ends_with(format!("node{major}"))
+        }
+        _ => false,
+    };
+    let mut candidates: Vec<Candidate> = candidates().into_iter().filter(usual).collect();
+    // The name with the version first; the order of `PATH` among equals.
+    let bare = |file: &Path| ["python3", "node", "nodejs"].iter().any(|name| file.ends_with(name));
+    candidates.sort_by_key(|candidate| bare(candidate.file()));
+    candidates.iter().find_map(|candidate| candidate.ask().filter(|found| found.runtime == wanted))
+}
+
+/// The interpreters of this host, the first found of each version, by family and version. Asks every candidate, which
+/// takes seconds where there are many shims.
 pub(super) fn interpreters() -> Vec<Interpreter> {
     let answers: Vec<Option<Interpreter>> = thread::scope(|scope| {
         let asked: Vec<_> = candidates().into_iter().map(|candidate| scope.spawn(move || candidate.ask())).collect();
@@ -75,6 +94,12 @@ fn is_numbered_node(name: &str) -> bool {
 }
 
 impl Candidate {
+    fn file(&self) -> &Path {
+        match self {
+            Candidate::Python(file) | Candidate::Node(file) => file,
+        }
+    }
+
     fn ask(&self) -> Option<Interpreter> {
         let answer = match self {
             Candidate::Python(file) => {

@@ -9,7 +9,7 @@ mod environment;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub(crate) use environment::{FunctionFacts, log_stream, variables};
 
@@ -70,6 +70,9 @@ pub(crate) struct Interpreter {
 pub(crate) struct Runtimes {
     directory: PathBuf,
     substitution: bool,
+    /// Those that were asked for by their exact version.
+    exact: Mutex<Vec<Interpreter>>,
+    /// All of the host.
     found: OnceLock<Arc<[Interpreter]>>,
 }
 
@@ -83,7 +86,7 @@ impl Runtimes {
         std::fs::create_dir_all(&directory)?;
         std::fs::write(directory.join("frontgate_bootstrap.py"), include_str!("bootstrap.py"))?;
         std::fs::write(directory.join("frontgate_bootstrap.js"), include_str!("bootstrap.js"))?;
-        Ok(Runtimes { directory, substitution, found: OnceLock::new() })
+        Ok(Runtimes { directory, substitution, exact: Mutex::default(), found: OnceLock::new() })
     }
 
     /// The interpreter for a runtime. Blocks at the first call.
@@ -96,6 +99,9 @@ impl Runtimes {
                 "Frontgate does not run the runtime {identifier} yet; it runs python3.* and nodejs*.x"
             ));
         };
+        if let Some(exact) = self.exact(wanted) {
+            return Ok(exact);
+        }
         let found = self.found.get_or_init(host_interpreters);
         if let Some(exact) = found.iter().find(|interpreter| interpreter.runtime == wanted) {
             return Ok(exact.clone());
@@ -116,6 +122,22 @@ impl Runtimes {
             )),
             None => Err(format!("this host has {}; install {wanted} and start again", list(found))),
         }
+    }
+
+    /// The interpreter of exactly that version, if it has one of the usual names. Held while it is sought, so that a
+    /// hundred starts at once do not ask a hundred times.
+    fn exact(&self, wanted: Runtime) -> Option<Interpreter> {
+        if self.found.get().is_some() {
+            // All of the host are known already.
+            return None;
+        }
+        let mut known = self.exact.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(exact) = known.iter().find(|interpreter| interpreter.runtime == wanted) {
+            return Some(exact.clone());
+        }
+        let exact = discover::exact(wanted)?;
+        known.push(exact.clone());
+        Some(exact)
     }
 
     /// The command that runs a handler with this interpreter.
@@ -181,6 +203,7 @@ mod tests {
         Runtimes {
             directory: PathBuf::new(),
             substitution,
+            exact: Mutex::default(),
             found: OnceLock::from(found.iter().map(interpreter).collect::<Arc<[_]>>()),
         }
     }
@@ -220,5 +243,9 @@ mod tests {
         let found = discover::interpreters();
         assert!(found.iter().any(|interpreter| matches!(interpreter.runtime, Runtime::Python(_))), "{found:?}");
         assert!(found.iter().any(|interpreter| matches!(interpreter.runtime, Runtime::Node(_))), "{found:?}");
+        for interpreter in found {
+            assert_eq!(discover::exact(interpreter.runtime).map(|exact| exact.runtime), Some(interpreter.runtime));
+        }
+        assert_eq!(discover::exact(Runtime::Python(99)), None);
     }
 }

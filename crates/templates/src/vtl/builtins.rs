@@ -202,6 +202,11 @@ impl<'r> Machine<'r> {
         value
     }
 
+    pub(super) fn is_override_map(&self, map: &Rc<Map<'r>>) -> bool {
+        let maps = self.overrides.as_ref();
+        maps.is_some_and(|(request, response)| Rc::ptr_eq(request, map) || Rc::ptr_eq(response, map))
+    }
+
     fn override_maps(&mut self) -> (Rc<Map<'r>>, Rc<Map<'r>>) {
         if let Some((request, response)) = &self.overrides {
             return (Rc::clone(request), Rc::clone(response));

@@ -195,6 +195,8 @@ impl<'r> Machine<'r> {
         match value {
             Value::Null => Ok(()),
             Value::Block(block) => self.defined(block),
+            // The overrides themselves print as empty text; what is in them prints.
+            Value::Map(map) if self.is_override_map(map) => Ok(()),
             Value::Context | Value::StageVariables => {
                 let value = self.as_map(value)?;
                 Ok(print(&value, &mut self.out, self.limits.output_bytes)?)

@@ -84,6 +84,9 @@ impl<'r> Machine<'r> {
     }
 
     fn list_call(&mut self, list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<Value<'r>, Halt> {
+        if !list_arguments_fit(name, arguments) {
+            return Ok(Value::Null);
+        }
         match (name, arguments) {
             ("size", []) => Ok(Value::size(list.items.borrow().len())),
             ("isEmpty", []) => Ok(Value::Boolean(list.items.borrow().is_empty())),
@@ -286,6 +289,9 @@ impl<'r> Machine<'r> {
         name: &str,
         arguments: &[Value<'r>],
     ) -> Result<Value<'r>, Halt> {
+        if !list_arguments_fit(name, arguments) {
+            return Ok(Value::Null);
+        }
         match (name, arguments) {
             ("size", []) => Ok(Value::size(items.len())),
             ("isEmpty", []) => Ok(Value::Boolean(items.is_empty())),
@@ -345,6 +351,15 @@ fn iterator_call<'r>(iterator: &Rc<ListIterator<'r>>, name: &str) -> Value<'r> {
             item.unwrap_or(Value::Null)
         }
         _ => Value::Null,
+    }
+}
+
+/// Whether Java's lists have such a method for arguments of these kinds; a call that does not fit is null.
+fn list_arguments_fit(name: &str, arguments: &[Value<'_>]) -> bool {
+    match (name, arguments) {
+        ("get", [index]) | ("set" | "add", [index, _]) => index.as_integer().is_some(),
+        ("subList", [from, to]) => from.as_integer().is_some() && to.as_integer().is_some(),
+        _ => true,
     }
 }
 

@@ -15,6 +15,9 @@ impl<'r> Machine<'r> {
         arguments: &[Value<'r>],
         compiled: Option<&'r Result<JavaRegex, RegexError>>,
     ) -> Result<Value<'r>, Halt> {
+        if !arguments_fit(name, arguments) {
+            return Ok(Value::Null);
+        }
         let text = receiver.as_str().unwrap_or_default();
         self.charge(1 + text.len() / 64)?;
         let value = match (name, arguments) {
@@ -90,7 +93,7 @@ impl<'r> Machine<'r> {
         Ok(Value::Owned(text.into()))
     }
 
-    /// A text argument. Null counts as empty, as everywhere; other values are refused, as Java finds no such method.
+    /// A text argument. Null counts as empty, as everywhere.
     fn needed<'v>(&self, call: &str, value: &'v Value<'r>) -> Result<&'v str, Halt> {
         match value {
             Value::Null => Ok(""),
@@ -255,6 +258,29 @@ impl<'r> Machine<'r> {
             ("toString", [value]) => return self.text_of(value),
             _ => Value::Null,
         })
+    }
+}
+
+/// Whether Java has such a method for arguments of these kinds; a call that does not fit is null.
+fn arguments_fit(name: &str, arguments: &[Value<'_>]) -> bool {
+    let is_text = |value: &Value<'_>| value.is_null() || value.as_str().is_some();
+    let is_integer = |value: &Value<'_>| value.as_integer().is_some();
+    match name {
+        "contains"
+        | "startsWith"
+        | "endsWith"
+        | "concat"
+        | "compareTo"
+        | "compareToIgnoreCase"
+        | "replace"
+        | "matches"
+        | "replaceAll"
+        | "replaceFirst" => arguments.iter().all(is_text),
+        "indexOf" | "lastIndexOf" | "split" => {
+            arguments.first().is_none_or(is_text) && arguments.iter().skip(1).all(is_integer)
+        }
+        "substring" | "subSequence" | "charAt" | "repeat" => arguments.iter().all(is_integer),
+        _ => true,
     }
 }
 

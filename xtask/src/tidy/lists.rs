@@ -48,13 +48,17 @@ pub(super) fn fuzz_targets(tree: &Tree) -> Vec<Finding> {
     unlisted.chain(gone).collect()
 }
 
+/// A runner that opens the folder of all topics and goes through them has this in its source.
+const RUNS_ALL: &str = "join(\"cases\");";
+
 /// Every folder of cases, `crates/<crate>/cases/<topic>/`, is named in a source of its crate, or nothing reads it.
 pub(super) fn cases(tree: &Tree) -> Vec<Finding> {
     let mut topics: Vec<(&str, &str)> = tree.files.keys().filter_map(|file| topic(file)).collect();
     topics.dedup();
     let unread = topics.into_iter().filter(|(home, topic)| {
         let sources = tree.texts(".rs").filter(|(file, _)| file.starts_with(home));
-        let named = |text: &str| text.contains(&format!("cases/{topic}")) || text.contains(&format!("\"{topic}\""));
+        let names = [format!("cases/{topic}"), format!("\"{topic}\""), RUNS_ALL.to_owned()];
+        let named = |text: &str| names.iter().any(|name| text.contains(name));
         !{ sources }.any(|(_, text)| named(text))
     });
     let findings = unread.map(|(home, topic)| {
@@ -112,6 +116,8 @@ mod tests {
             ("crates/templates/cases/lost/x.txt", ""),
             ("crates/templates/src/vtl/tests.rs", "const CASES: &str = \"cases/vtl\";"),
             ("crates/gateway/src/lib.rs", "\"cases/lost\""),
+            ("crates/apis/cases/stages/x.txt", ""),
+            ("crates/apis/tests/it/cases.rs", "let root = folder.join(\"cases\");"),
         ]);
         let findings = cases(&tree);
         assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! A pattern is translated where the dialects differ (`\Q…\E`, `\h`, `\d` for ASCII digits only, `\Z`, …) and given to `regex`,
 //! which never backtracks. What that engine lacks (look-around, back references, possessive quantifiers) goes to `fancy-regex` with a
-//! limit on backtracking; a match that reaches the limit counts as none.
+//! limit on backtracking and on the text's length; what is beyond a limit does not match.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -14,7 +14,9 @@ const MAX_COMPILED_BYTES: usize = 2 * 1024 * 1024;
 /// The largest result of a replacement, in bytes.
 const MAX_REPLACED_BYTES: usize = 16 * 1024 * 1024;
 /// How often the fallback engine may step back in one search.
-const BACKTRACK_LIMIT: usize = 200_000;
+const BACKTRACK_LIMIT: usize = 100_000;
+/// The longest text that the fallback engine searches, in bytes; in a longer one it finds nothing.
+const MAX_BACKTRACKED_BYTES: usize = 1024 * 1024;
 
 /// Why a pattern was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +68,7 @@ impl JavaRegex {
         let full = self.full.get_or_init(|| Engine::new(&format!("\\A(?:{})\\z", self.translated)).ok());
         match full {
             Some(Engine::Linear(regex)) => regex.is_match(text),
+            Some(Engine::Backtracking(_)) if text.len() > MAX_BACKTRACKED_BYTES => false,
             Some(Engine::Backtracking(regex)) => regex.is_match(text).unwrap_or(false),
             // What compiles alone also compiles anchored, but for its size.
             None => false,
@@ -196,6 +199,7 @@ impl Engine {
                     }
                 }
             }
+            Engine::Backtracking(_) if text.len() > MAX_BACKTRACKED_BYTES => {}
             Engine::Backtracking(regex) => {
                 for captures in regex.captures_iter(text).take(most) {
                     let Ok(captures) = captures else { return };

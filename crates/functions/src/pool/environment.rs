@@ -222,6 +222,13 @@ impl Environment {
     }
 }
 
+impl Drop for Environment {
+    /// Nobody can reach the process any more.
+    fn drop(&mut self) {
+        self.life.kill();
+    }
+}
+
 impl Life {
     fn watch(child: Child) -> io::Result<Rc<Life>> {
         let pid = Pid::from_child(&child);

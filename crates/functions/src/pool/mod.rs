@@ -145,7 +145,7 @@ impl Shard {
 
     /// Ends an environment that nobody holds any more.
     pub(crate) fn end(&self, environment: Environment) {
-        environment.life.kill();
+        drop(environment);
     }
 
     /// A new request id, a UUID.

@@ -219,7 +219,7 @@ fn a_call_that_takes_too_long_is_cut_off() {
         let before = lab.returned("Slow", "0").await;
         let began = Instant::now();
         let error = lab.failed("Slow", "1").await;
-        assert!((1000..3000).contains(&began.elapsed().as_millis()));
+        assert!((1000..15_000).contains(&began.elapsed().as_millis()));
         assert_eq!(error["errorType"], "Sandbox.Timedout");
         assert!(error["errorMessage"].as_str().unwrap().ends_with("Error: Task timed out after 1.00 seconds"));
         eventually("the process is gone", || !is_alive(before.as_u64().unwrap())).await;
@@ -264,7 +264,7 @@ def handler(e, c):
         // A child that holds the socket open does not hide that the process has ended.
         let began = Instant::now();
         assert_eq!(lab.failed("Parent", "1").await["errorType"], "Runtime.ExitError");
-        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(began.elapsed() < Duration::from_secs(15));
         for process in processes {
             eventually("the family is gone", || !is_alive(process)).await;
         }

@@ -134,6 +134,12 @@ impl Lab {
         }
     }
 
+    /// The version that an unqualified call runs.
+    pub(super) fn version(&self, name: &str) -> Arc<crate::version::Version> {
+        let arn = self.invocation(name, "").function_arn;
+        self.functions.index.resolve(&arn, &Caller::Trusted).unwrap()
+    }
+
     /// The log's tail of a call.
     pub(super) async fn tail(&self, name: &str, event: &str) -> String {
         let invocation = Invocation { tail_log: true, ..self.invocation(name, event.to_owned()) };
@@ -154,9 +160,9 @@ pub(super) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
 
 /// Waits until something holds; panics when it does not come to hold.
 pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     while !holds() {
-        assert!(Instant::now() < end, "{what}: still not so after 10 s");
+        assert!(Instant::now() < end, "{what}: still not so after 30 s");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -9,6 +9,13 @@ pub enum Fault {
     UnknownStage,
     /// No resource matches the path, or none that does serves the verb.
     NoRoute,
+    /// The same, for a request whose `Authorization` is not a signature.
+    NotASignature {
+        /// SHA-256 of the header's value, in Base64.
+        digest: Box<str>,
+    },
+    /// Path and query together exceed 10,240 bytes.
+    UriTooLong,
     /// A guard that this version cannot enforce stands before the method: it stays shut.
     GuardNotBuilt {
         /// Which.
@@ -78,6 +85,11 @@ pub enum Fault {
     NoIntegrationResponse {
         /// The status or error message that was looked for.
         value: Box<str>,
+    },
+    /// The chosen integration response has a status that the method does not declare.
+    NoMethodResponse {
+        /// The status.
+        status: http::StatusCode,
     },
     /// Frontgate could not do its part.
     Internal {

@@ -46,5 +46,8 @@ pub const HEAD_BYTES: usize = 64 * 1024;
 /// AWS's limit for the sum of a request's header names and values.
 pub const HEADERS_BYTES: usize = 10_240;
 
+/// AWS's limit for path and query of a request to a Regional API.
+pub const URI_BYTES: usize = 10_240;
+
 /// Streams that one HTTP/2 connection may have open at once.
 pub const HTTP2_STREAMS: u32 = 128;

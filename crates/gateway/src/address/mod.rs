@@ -46,7 +46,9 @@ pub fn find<'r>(host: &'r str, path: &'r str) -> Option<Address<'r>> {
     }
     let rest = path.strip_prefix("/_aws/execute-api/")?;
     let api = rest.split('/').next().unwrap_or(rest);
-    Some(split_stage(api, path, path.len() - rest.len() + api.len()))
+    let api_ends = path.len() - rest.len() + api.len();
+    let doubled = path[api_ends..].bytes().take_while(|byte| *byte == b'/').count().saturating_sub(1);
+    Some(split_stage(api, path, api_ends + doubled))
 }
 
 /// The API id in a host of the form `{api}.execute-api.{suffix}[:port]`; `{api}-{endpoint}` names a private endpoint.
@@ -91,6 +93,7 @@ mod tests {
         check("127.0.0.1:4566", "/restapis/abc/dev/_user_request_/items", Some(("abc", "dev", "/items")));
         check("127.0.0.1:4566", "/restapis/abc/dev/_user_request_", Some(("abc", "dev", "")));
         check("127.0.0.1:4566", "/_aws/execute-api/abc/dev/items", Some(("abc", "dev", "/items")));
+        check("127.0.0.1:4566", "/_aws/execute-api/abc//dev//items/", Some(("abc", "dev", "//items/")));
         check("127.0.0.1:4566", "/_aws/execute-api/abc", Some(("abc", "", "")));
     }
 

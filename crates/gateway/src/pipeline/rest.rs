@@ -23,7 +23,7 @@ use crate::log::{Entry, Pending};
 use crate::random::RequestIds;
 use crate::respond::{self, Answer};
 use crate::route::route;
-use crate::settings::HEADERS_BYTES;
+use crate::settings::{HEADERS_BYTES, URI_BYTES};
 use crate::throttle::throttle;
 use crate::transform;
 
@@ -142,6 +142,10 @@ async fn find_plan(thread: &Thread, stage: Stage) -> Result<Arc<StagePlan>, Faul
 fn check_syntax(exchange: &Exchange, body: &RequestBody) -> Result<(), Fault> {
     if body.is_announced_too_large() {
         return Err(Fault::RequestTooLarge);
+    }
+    let uri = &exchange.head.uri;
+    if uri.path().len() + uri.query().map_or(0, str::len) > URI_BYTES {
+        return Err(Fault::UriTooLong);
     }
     let headers: usize = exchange.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers > HEADERS_BYTES {

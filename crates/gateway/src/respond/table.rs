@@ -17,7 +17,7 @@ pub struct GatewayResponse {
     pub status: StatusCode,
     /// `x-amzn-ErrorType`.
     pub error_type: &'static str,
-    /// `$context.error.message`.
+    /// `$context.error.message`; `%s` stands for what the fault adds to it.
     message: &'static str,
 }
 
@@ -34,6 +34,14 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
             "MissingAuthenticationTokenException",
             "Missing Authentication Token",
         ),
+        Fault::NotASignature { .. } => row(
+            "DEFAULT_4XX",
+            S::FORBIDDEN,
+            "IncompleteSignatureException",
+            "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with \
+             Base64): '%s'.",
+        ),
+        Fault::UriTooLong => row("DEFAULT_4XX", S::URI_TOO_LONG, "BadRequestException", "Request URI too long"),
         // What AWS would answer to a caller without credentials, as nobody can have any yet.
         Fault::GuardNotBuilt { .. } => row("ACCESS_DENIED", S::FORBIDDEN, "ForbiddenException", "Forbidden"),
         Fault::Throttled => row("THROTTLED", S::TOO_MANY_REQUESTS, "TooManyRequestsException", "Too Many Requests"),
@@ -63,7 +71,9 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
         Fault::FunctionRefused { .. } | Fault::FunctionFailed | Fault::MalformedProxyResponse { .. } => {
             internal("DEFAULT_5XX", S::BAD_GATEWAY)
         }
-        Fault::NoIntegrationResponse { .. } => internal("API_CONFIGURATION_ERROR", S::INTERNAL_SERVER_ERROR),
+        Fault::NoIntegrationResponse { .. } | Fault::NoMethodResponse { .. } => {
+            internal("API_CONFIGURATION_ERROR", S::INTERNAL_SERVER_ERROR)
+        }
         Fault::RequestTransformation { .. }
         | Fault::ResponseTransformation { .. }
         | Fault::BrokenIntegration { .. }
@@ -85,9 +95,12 @@ fn internal(response_type: &'static str, status: StatusCode) -> GatewayResponse 
 
 impl GatewayResponse {
     /// The default body: `{"message":$context.error.messageString}`.
-    pub fn body(&self, _fault: &Fault) -> Bytes {
+    pub fn body(&self, fault: &Fault) -> Bytes {
         let mut body = String::from("{\"message\":");
-        push_json(&mut body, self.message);
+        match fault {
+            Fault::NotASignature { digest } => push_json(&mut body, &self.message.replace("%s", digest)),
+            _ => push_json(&mut body, self.message),
+        }
         body.push('}');
         Bytes::from(body)
     }
@@ -98,6 +111,10 @@ pub fn log_text(fault: &Fault) -> String {
     match fault {
         Fault::UnknownStage => "no such API or stage".into(),
         Fault::NoRoute => "no resource and method match the path and verb".into(),
+        Fault::NotASignature { .. } => {
+            "no resource and method match the path and verb, and Authorization is not a signature".into()
+        }
+        Fault::UriTooLong => "path and query exceed 10,240 bytes".into(),
         Fault::GuardNotBuilt { what } => {
             format!("{what} is not enforced by this version of Frontgate, so the method stays shut")
         }
@@ -128,6 +145,9 @@ pub fn log_text(fault: &Fault) -> String {
         Fault::NoIntegrationResponse { value } => format!(
             "No match for output mapping and no default output mapping configured. Endpoint Response Status Code: {value}"
         ),
+        Fault::NoMethodResponse { status } => {
+            format!("Output mapping refers to an invalid method response: {}", status.as_u16())
+        }
     }
 }
 

@@ -94,6 +94,8 @@ pub struct RequestMapping {
 pub struct ResponsePlan {
     /// The status that the client gets.
     pub status: StatusCode,
+    /// Whether the method has a response of that status; without one every request that comes here fails.
+    pub is_declared: bool,
     /// Matches the whole of the backend's status (HTTP, MOCK) or of the function's `errorMessage` (Lambda);
     /// `None` is the default response.
     pub selection: Option<JavaRegex>,

@@ -1,5 +1,6 @@
 //! Integrations: from the stored form to the one that runs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Method as Verb;
@@ -7,16 +8,23 @@ use plan::{Backend, Integration as Plan, Passthrough as PlannedPassthrough, Requ
 
 use super::uri::{AwsUri, fill};
 use super::{Variables, parts};
-use crate::rows::Integration;
+use crate::rows::{Integration, MethodResponse};
 use crate::words::{IntegrationType, Passthrough};
 
-/// Compiles an integration for a stage with these variables.
-pub(super) fn compile(integration: &Integration, variables: &Variables) -> Plan {
+/// Compiles the integration of a method that declares these responses, for a stage with these variables.
+pub(super) fn compile(
+    integration: &Integration,
+    declared: &BTreeMap<String, MethodResponse>,
+    variables: &Variables,
+) -> Plan {
     Plan {
         backend: backend(integration, variables).unwrap_or_else(|reason| Backend::Broken { reason: reason.into() }),
         timeout: Duration::from_millis(u64::from(integration.timeout_in_millis)),
         request: request(integration),
-        responses: if integration.kind.is_proxy() { Vec::new() } else { parts::responses(&integration.responses) },
+        responses: match integration.kind.is_proxy() {
+            true => Vec::new(),
+            false => parts::responses(&integration.responses, declared),
+        },
     }
 }
 

@@ -9,7 +9,7 @@ use templates::java_regex::JavaRegex;
 use templates::mapping::{Source, Target};
 use templates::vtl::Template;
 
-use crate::rows::{IntegrationResponse, Templates};
+use crate::rows::{IntegrationResponse, MethodResponse, Templates};
 use crate::words::ContentHandling;
 
 /// A template that parses and never renders: it stands for one that does not parse, so that only those requests fail
@@ -46,12 +46,20 @@ pub(super) fn content_handling(handling: Option<ContentHandling>) -> Option<Plan
 }
 
 /// The integration responses by rising status; of several that match, the first one answers.
-pub(super) fn responses(responses: &BTreeMap<String, IntegrationResponse>) -> Vec<ResponsePlan> {
+///
+/// `declared` has the statuses of the method's responses.
+pub(super) fn responses(
+    responses: &BTreeMap<String, IntegrationResponse>,
+    declared: &BTreeMap<String, MethodResponse>,
+) -> Vec<ResponsePlan> {
     // Status codes are three digits, so the order of their texts is that of the numbers.
-    responses.iter().filter_map(|(status, response)| response_plan(status, response)).collect()
+    let planned = responses
+        .iter()
+        .filter_map(|(status, response)| response_plan(status, declared.contains_key(status), response));
+    planned.collect()
 }
 
-fn response_plan(status: &str, response: &IntegrationResponse) -> Option<ResponsePlan> {
+fn response_plan(status: &str, is_declared: bool, response: &IntegrationResponse) -> Option<ResponsePlan> {
     let selection = match response.selection_pattern.as_deref() {
         None | Some("") => None,
         Some(pattern) => match JavaRegex::parse(pattern) {
@@ -64,6 +72,7 @@ fn response_plan(status: &str, response: &IntegrationResponse) -> Option<Respons
     };
     Some(ResponsePlan {
         status: StatusCode::from_bytes(status.as_bytes()).ok()?,
+        is_declared,
         selection,
         headers: response_headers(response),
         templates: templates(response.templates.as_ref()),

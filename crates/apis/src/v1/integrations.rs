@@ -187,8 +187,28 @@ fn check(integration: &Integration, declared: Option<&BTreeMap<String, bool>>) -
     }
     for (key, value) in integration.request_parameters.iter().flatten() {
         validate::request_mapping(key, value, declared)?;
+        if integration.kind == IntegrationType::Aws {
+            check_lambda_parameter(key, value)?;
+        }
     }
     Ok(())
+}
+
+/// A parameter of the Invoke call that a mapping sets. Behind a proxy integration it has no effect on AWS either.
+///
+/// A value that is only known when a request comes is judged then.
+fn check_lambda_parameter(key: &str, value: &str) -> Answer<()> {
+    let name = key.strip_prefix("integration.request.").unwrap_or(key).to_ascii_lowercase();
+    let harmless = match name.as_str() {
+        "header.x-amz-invocation-type" => !value.starts_with('\'') || value == "'RequestResponse'",
+        "header.x-amz-log-type" => value == "'None'",
+        "header.x-amz-client-context" | "querystring.qualifier" => false,
+        _ => true,
+    };
+    match harmless {
+        true => Ok(()),
+        false => Err(Refusal::not_built(format_args!("the mapping of {value} to {key} of a Lambda function"))),
+    }
 }
 
 /// An address of a scheme and a host that we can call; stage variables may stand for any part of it.
@@ -214,8 +234,12 @@ fn check_aws_uri(uri: &str, kind: IntegrationType) -> Answer<()> {
             AwsUriError::NeitherPathNorAction => "AWS ARN for integration must contain path or action",
         })
     })?;
-    if parsed.lambda_function().is_some() {
-        return Ok(());
+    if let Some(function) = parsed.lambda_function() {
+        let places = function.replace("${stageVariables.", "");
+        return match kind == IntegrationType::Aws && places.contains('{') {
+            true => Err(Refusal::not_built("a path parameter in the ARN of a Lambda function")),
+            false => Ok(()),
+        };
     }
     if parsed.service == "lambda" && parsed.rest.ends_with("/response-streaming-invocations") {
         return Err(Refusal::not_built("response-streaming-invocations"));

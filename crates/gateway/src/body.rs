@@ -193,10 +193,12 @@ impl RequestBody {
             None => Bytes::new(),
             Some(incoming) if incoming.is_end_stream() => Bytes::new(),
             // Boxed, so that the requests without a body do not carry the room for it.
-            Some(incoming) => Box::pin(read_whole(incoming, GATEWAY_PAYLOAD_BYTES)).await.map_err(|error| match error {
-                ReadError::TooLarge => Fault::RequestTooLarge,
-                ReadError::Broken => Fault::BadBody,
-            })?,
+            Some(incoming) => {
+                Box::pin(read_whole(incoming, GATEWAY_PAYLOAD_BYTES)).await.map_err(|error| match error {
+                    ReadError::TooLarge => Fault::RequestTooLarge,
+                    ReadError::Broken => Fault::BadBody,
+                })?
+            }
         };
         self.whole = Some(bytes.clone());
         Ok(bytes)

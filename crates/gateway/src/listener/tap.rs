@@ -54,12 +54,13 @@ pub struct Spelling(String);
 impl Spelling {
     /// The name as the client wrote it; `lower` itself where it is not found (HTTP/2 has lower case only).
     pub fn of<'a>(&'a self, lower: &'a str) -> &'a str {
-        self.0
-            .split("\r\n")
-            .skip(1)
-            .filter_map(|line| line.split(':').next())
-            .find(|name| name.eq_ignore_ascii_case(lower))
-            .unwrap_or(lower)
+        self.find(lower).unwrap_or(lower)
+    }
+
+    /// The name as the client wrote it, where it is known.
+    pub fn find(&self, lower: &str) -> Option<&str> {
+        let lines = self.0.split("\r\n").skip(1);
+        lines.filter_map(|line| line.split(':').next()).find(|name| name.eq_ignore_ascii_case(lower))
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn value<'f>(facts: &'f Facts<'_>, name: &str) -> Option<Cow<'f, str>
         "apiId" => plan.api.id.as_ref().into(),
         "stage" => plan.stage.as_ref().into(),
         "deploymentId" => plan.deployment_id.as_ref().into(),
-        "httpMethod" => exchange.head.method.as_str().into(),
+        "httpMethod" => facts.routed.verb.as_str().into(),
         "path" => exchange.context_path().into(),
         "protocol" => exchange.protocol().into(),
         "resourceId" => resource.id.as_ref().into(),
@@ -66,7 +66,7 @@ pub(super) fn value<'f>(facts: &'f Facts<'_>, name: &str) -> Option<Cow<'f, str>
             name.split('.').next().unwrap_or(&name).to_owned().into()
         }
         "identity.sourceIp" => exchange.source_ip().to_string().into(),
-        "identity.userAgent" => facts.header("user-agent")?,
+        "identity.userAgent" => facts.header_of_any_spelling(&http::header::USER_AGENT)?,
         _ => return None,
     })
 }

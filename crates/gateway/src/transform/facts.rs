@@ -2,14 +2,53 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::fmt::Write as _;
 
-use http::HeaderValue;
+use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
 
 use super::headers::passes_from_client;
 use super::query;
+use super::trace::Trace;
 use crate::exchange::Exchange;
 use crate::listener::tap::Spelling;
 use crate::route::Routed;
+
+/// A header that the gateway's front adds to every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Added {
+    TraceId,
+    ForwardedFor,
+    ForwardedPort,
+    ForwardedProto,
+}
+
+impl Added {
+    /// In the order of AWS's events.
+    const ALL: [Added; 4] = [Added::TraceId, Added::ForwardedFor, Added::ForwardedPort, Added::ForwardedProto];
+
+    fn of(name: &HeaderName) -> Option<Added> {
+        Added::ALL.into_iter().find(|added| added.lower() == name.as_str())
+    }
+
+    /// The name as AWS's events spell it.
+    fn spelling(self) -> &'static str {
+        match self {
+            Added::TraceId => "X-Amzn-Trace-Id",
+            Added::ForwardedFor => "X-Forwarded-For",
+            Added::ForwardedPort => "X-Forwarded-Port",
+            Added::ForwardedProto => "X-Forwarded-Proto",
+        }
+    }
+
+    fn lower(self) -> &'static str {
+        match self {
+            Added::TraceId => "x-amzn-trace-id",
+            Added::ForwardedFor => "x-forwarded-for",
+            Added::ForwardedPort => "x-forwarded-port",
+            Added::ForwardedProto => "x-forwarded-proto",
+        }
+    }
+}
 
 /// The client's request as a mapping sees it.
 pub(super) struct Facts<'e> {
@@ -18,12 +57,20 @@ pub(super) struct Facts<'e> {
     /// Its resource and method.
     pub(super) routed: &'e Routed<'e>,
     spelling: OnceCell<Spelling>,
+    trace: OnceCell<Trace>,
+    /// The trace that the way to the backend has shown, on the way back.
+    known_trace: Option<&'e str>,
 }
 
 impl<'e> Facts<'e> {
     /// Gathers nothing yet.
     pub(super) fn new(exchange: &'e Exchange, routed: &'e Routed<'e>) -> Facts<'e> {
-        Facts { exchange, routed, spelling: OnceCell::new() }
+        Facts { exchange, routed, spelling: OnceCell::new(), trace: OnceCell::new(), known_trace: None }
+    }
+
+    /// For the way back: with the trace that the way there has shown.
+    pub(super) fn with_trace(exchange: &'e Exchange, routed: &'e Routed<'e>, trace: Option<&'e str>) -> Facts<'e> {
+        Facts { known_trace: trace, ..Facts::new(exchange, routed) }
     }
 
     /// The value of a path variable as it was sent, escapes kept.
@@ -48,24 +95,106 @@ impl<'e> Facts<'e> {
         self.query().filter(|(known, _)| known == name).last().map(|(_, value)| value)
     }
 
-    /// The last value of a header, under any spelling; none for those that the gateway drops.
-    pub(super) fn header(&self, name: &str) -> Option<Cow<'e, str>> {
-        self.header_values(name).last()
+    /// The trace that goes to the backend, made when it is first asked for.
+    pub(super) fn trace(&self) -> &str {
+        &self.tracing().sent
     }
 
-    /// All values of a header.
-    pub(super) fn header_values(&self, name: &str) -> impl Iterator<Item = Cow<'e, str>> {
-        let name = http::HeaderName::try_from(name).ok().filter(passes_from_client);
-        let headers = &self.exchange.head.headers;
-        name.into_iter().flat_map(|name| headers.get_all(name)).map(text)
+    /// The same, if anything has asked for it.
+    pub(super) fn shown_trace(self) -> Option<Box<str>> {
+        self.trace.into_inner().map(|trace| trace.sent)
     }
 
-    /// The headers that pass the gateway, each name once as the client wrote it, with its values.
-    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, Vec<Cow<'e, str>>)> {
+    /// The last value of a header, by the name that the client wrote; none for those that the gateway drops.
+    pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.header_values(name).pop()
+    }
+
+    /// All values of a header. Names of headers are told apart by their case, as far as the client's protocol has one.
+    pub(super) fn header_values(&self, name: &str) -> Vec<Cow<'_, str>> {
+        let Ok(lower) = HeaderName::try_from(name) else { return Vec::new() };
+        if !passes_from_client(&lower) {
+            return Vec::new();
+        }
         let headers = &self.exchange.head.headers;
-        headers.keys().filter(|name| passes_from_client(name)).map(|name| {
-            let values = headers.get_all(name).iter().map(text).collect();
-            (self.spelling().of(name.as_str()), values)
+        if let Some(added) = Added::of(&lower) {
+            return vec![self.added(added)];
+        }
+        if !headers.contains_key(&lower) {
+            return if lower == HOST { self.synthetic_host().into_iter().collect() } else { Vec::new() };
+        }
+        let written = self.spelling().find(lower.as_str());
+        if written.is_some_and(|written| written != name) {
+            return Vec::new();
+        }
+        self.values(&lower)
+    }
+
+    /// A header whatever its spelling: what the gateway itself reads.
+    pub(super) fn header_of_any_spelling(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
+        self.exchange.head.headers.get_all(name).iter().next_back().map(text)
+    }
+
+    /// The headers that pass the gateway, each name once as the client wrote it, with its values; then those that the
+    /// gateway adds.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, Vec<Cow<'_, str>>)> {
+        let sent = self.exchange.head.headers.keys();
+        let passed = sent.filter(|name| passes_from_client(name) && Added::of(name).is_none());
+        let host = self.synthetic_host().map(|host| ("Host", vec![host]));
+        host.into_iter()
+            .chain(passed.map(|name| (self.spelling().of(name.as_str()), self.values(name))))
+            .chain(Added::ALL.into_iter().map(|added| (added.spelling(), vec![self.added(added)])))
+    }
+
+    /// Sets what the gateway's front adds, the trace apart, for a backend that gets the client's headers.
+    pub(super) fn set_forwarded(&self, headers: &mut HeaderMap) {
+        for added in [Added::ForwardedFor, Added::ForwardedPort, Added::ForwardedProto] {
+            if let Ok(value) = HeaderValue::from_str(&self.added(added)) {
+                headers.insert(HeaderName::from_static(added.lower()), value);
+            }
+        }
+    }
+
+    fn values(&self, name: &HeaderName) -> Vec<Cow<'_, str>> {
+        let values: Vec<Cow<'_, str>> = self.exchange.head.headers.get_all(name).iter().map(text).collect();
+        // HTTP/2 lets clients send a cookie in crumbs; towards anything else they are one again (RFC 9113, 8.2.3).
+        if *name == COOKIE && values.len() > 1 { vec![values.join("; ").into()] } else { values }
+    }
+
+    /// HTTP/2 says in its pseudo-header which host is meant.
+    fn synthetic_host(&self) -> Option<Cow<'_, str>> {
+        let is_named = self.exchange.head.headers.contains_key(HOST);
+        (!is_named && self.exchange.head.version == http::Version::HTTP_2).then(|| self.exchange.host().into())
+    }
+
+    fn added(&self, header: Added) -> Cow<'_, str> {
+        let exchange = self.exchange;
+        let secure = exchange.connection.tls;
+        match header {
+            Added::TraceId => self.tracing().shown().into(),
+            Added::ForwardedFor => {
+                let mut sources = String::new();
+                for sent in exchange.head.headers.get_all(header.lower()) {
+                    sources.push_str(&text(sent));
+                    sources.push_str(", ");
+                }
+                // Writing into a String cannot fail.
+                let _ = write!(sources, "{}", exchange.source_ip());
+                sources.into()
+            }
+            Added::ForwardedPort => {
+                let named = exchange.host().rsplit_once(':').map(|(_, port)| port);
+                let port = named.filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+                port.unwrap_or(if secure { "443" } else { "80" }).into()
+            }
+            Added::ForwardedProto => if secure { "https" } else { "http" }.into(),
+        }
+    }
+
+    fn tracing(&self) -> &Trace {
+        self.trace.get_or_init(|| match self.known_trace {
+            Some(known) => Trace::known(self.exchange, known),
+            None => Trace::of(self.exchange),
         })
     }
 
@@ -79,7 +208,7 @@ impl<'e> Facts<'e> {
 }
 
 /// A header's value as text; bytes beyond ASCII are read as Latin-1 if they are not UTF-8.
-fn text(value: &HeaderValue) -> Cow<'_, str> {
+pub(super) fn text(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => text.into(),
         Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect::<String>().into(),

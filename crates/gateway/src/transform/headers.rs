@@ -19,7 +19,12 @@ const FROM_CLIENT: &[&str] = &[
 ];
 
 /// Dropped on the way to an HTTP backend besides those.
-const TO_HTTP_PROXY: &[&str] = &["host", "content-encoding", "via", "keep-alive", "proxy-connection", "http2-settings"];
+const TO_HTTP_PROXY: &[&str] =
+    &["host", "content-encoding", "via", "keep-alive", "proxy-connection", "http2-settings", "x-http-method-override"];
+
+/// Dropped on the way to an HTTP backend even if a mapping sets them.
+const NEVER_TO_HTTP: &[&str] =
+    &["expect", "proxy-authenticate", "te", "via", "connection", "keep-alive", "proxy-connection"];
 
 /// Mapping one of these to an integration's header makes every call fail.
 const RESERVED_HTTP: &[&str] = &["content-length", "transfer-encoding", "x-amzn-trace-id", "x-amzn-apigateway-api-id"];
@@ -64,11 +69,19 @@ pub fn passes_from_client(name: &HeaderName) -> bool {
 }
 
 /// Whether a client's header goes to the backend of an HTTP proxy integration.
-///
-/// A signature for the gateway (`AWS4-HMAC-SHA256 ...`) is not the backend's business.
 pub fn passes_to_http_proxy(name: &HeaderName, value: &HeaderValue) -> bool {
-    let is_signature = name == http::header::AUTHORIZATION && value.as_bytes().starts_with(b"AWS4-HMAC-SHA256");
+    let is_signature = name == http::header::AUTHORIZATION && is_signature(value.as_bytes());
     passes_from_client(name) && !TO_HTTP_PROXY.contains(&name.as_str()) && !is_signature
+}
+
+/// Whether an `Authorization` is a signature for the gateway, which is not the backend's business.
+pub fn is_signature(authorization: &[u8]) -> bool {
+    authorization.starts_with(b"AWS4-HMAC-SHA256")
+}
+
+/// Whether a header that a mapping sets goes to an HTTP backend.
+pub fn passes_mapping_to_http(name: &HeaderName) -> bool {
+    !NEVER_TO_HTTP.contains(&name.as_str())
 }
 
 /// Whether a mapping may set this header towards the backend.

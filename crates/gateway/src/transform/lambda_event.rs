@@ -1,20 +1,23 @@
 //! The event of a Lambda proxy integration, format 1.0 (REST data plane, section 14): members, order and nulls as
 //! recorded. Written straight as text, without a tree.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::USER_AGENT;
 
 use super::facts::Facts;
+use super::headers::is_signature;
 use crate::log::push_json;
 
 /// Builds the event for a request whose body is `body`.
 ///
 /// `is_binary` says that the request's `Content-Type` is one of the API's binary media types; such a body, and one that
-/// is not UTF-8, is given as Base64. `trace` is the value of `X-Amzn-Trace-Id`.
-pub(super) fn build(facts: &Facts<'_>, body: &[u8], is_binary: bool, trace: &str) -> Bytes {
+/// is not UTF-8, is given as Base64.
+pub(super) fn build(facts: &Facts<'_>, body: &[u8], is_binary: bool) -> Bytes {
     let exchange = facts.exchange;
     let mut out = String::with_capacity(2048 + body.len() + body.len() / 8);
     out.push_str("{\"resource\":");
@@ -22,8 +25,8 @@ pub(super) fn build(facts: &Facts<'_>, body: &[u8], is_binary: bool, trace: &str
     out.push_str(",\"path\":");
     push_json(&mut out, exchange.path());
     out.push_str(",\"httpMethod\":");
-    push_json(&mut out, exchange.head.method.as_str());
-    push_headers(&mut out, facts, trace);
+    push_json(&mut out, facts.routed.verb.as_str());
+    push_headers(&mut out, facts);
     push_query(&mut out, facts);
     out.push_str(",\"pathParameters\":");
     push_object(&mut out, facts.path_parameters());
@@ -47,44 +50,31 @@ pub(super) fn build(facts: &Facts<'_>, body: &[u8], is_binary: bool, trace: &str
     Bytes::from(out)
 }
 
-/// `headers` has the last value of each, `multiValueHeaders` all.
-fn push_headers(out: &mut String, facts: &Facts<'_>, trace: &str) {
-    let exchange = facts.exchange;
-    let mut all: Vec<(String, Vec<String>)> = Vec::with_capacity(16);
-    let mut forwarded = exchange.source_ip().to_string();
-    let secure = exchange.connection.tls;
-    for (name, values) in facts.headers() {
-        let values: Vec<String> = values.into_iter().map(std::borrow::Cow::into_owned).collect();
-        match name.to_ascii_lowercase().as_str() {
-            "x-forwarded-for" => forwarded = format!("{}, {forwarded}", values.join(", ")),
-            "x-forwarded-port" | "x-forwarded-proto" | "x-amzn-trace-id" => {}
-            _ => all.push((name.to_owned(), values)),
-        }
-    }
-    if exchange.head.uri.authority().is_some() && exchange.head.version == http::Version::HTTP_2 {
-        all.insert(0, ("Host".into(), vec![exchange.host().to_owned()]));
-    }
-    let port = exchange.host().rsplit_once(':').map_or(if secure { "443" } else { "80" }, |(_, port)| port);
-    all.push(("X-Amzn-Trace-Id".into(), vec![trace.to_owned()]));
-    all.push(("X-Forwarded-For".into(), vec![forwarded]));
-    all.push(("X-Forwarded-Port".into(), vec![port.to_owned()]));
-    all.push(("X-Forwarded-Proto".into(), vec![if secure { "https" } else { "http" }.to_owned()]));
+/// `headers` has the last value of each, `multiValueHeaders` all. A signature for the gateway is in neither.
+fn push_headers(out: &mut String, facts: &Facts<'_>) {
+    let mut all: Vec<(&str, Vec<Cow<'_, str>>)> = facts.headers().collect();
+    all.retain(|(name, values)| {
+        !name.eq_ignore_ascii_case("authorization") || !values.iter().any(|value| is_signature(value.as_bytes()))
+    });
     out.push_str(",\"headers\":");
-    push_object(out, all.iter().map(|(name, values)| (name.as_str(), values.last().map_or("", String::as_str))));
+    push_object(out, all.iter().map(|(name, values)| (*name, values.last().map_or("", |value| value.as_ref()))));
     out.push_str(",\"multiValueHeaders\":");
     push_lists(out, &all);
 }
 
 fn push_query(out: &mut String, facts: &Facts<'_>) {
-    let mut all: Vec<(String, Vec<String>)> = Vec::new();
+    let mut all: Vec<(Cow<'_, str>, Vec<Cow<'_, str>>)> = Vec::new();
     for (name, value) in facts.query() {
         match all.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, values)) => values.push(value.into_owned()),
-            None => all.push((name.into_owned(), vec![value.into_owned()])),
+            Some((_, values)) => values.push(value),
+            None => all.push((name, vec![value])),
         }
     }
     out.push_str(",\"queryStringParameters\":");
-    push_object(out, all.iter().map(|(name, values)| (name.as_str(), values.last().map_or("", String::as_str))));
+    push_object(
+        out,
+        all.iter().map(|(name, values)| (name.as_ref(), values.last().map_or("", |value| value.as_ref()))),
+    );
     out.push_str(",\"multiValueQueryStringParameters\":");
     push_lists(out, &all);
 }
@@ -104,7 +94,7 @@ fn push_request_context(out: &mut String, facts: &Facts<'_>) {
     if let Some(name) = &facts.routed.method.operation_name {
         member(out, "operationName", name);
     }
-    member(out, "httpMethod", exchange.head.method.as_str());
+    member(out, "httpMethod", facts.routed.verb.as_str());
     member(out, "extendedRequestId", exchange.ids.extended_request_id());
     member(out, "requestTime", &exchange.request_time());
     member(out, "path", &exchange.context_path());
@@ -120,7 +110,7 @@ fn push_request_context(out: &mut String, facts: &Facts<'_>) {
     let _ = write!(out, "\"sourceIp\":\"{}\",", exchange.source_ip());
     out.push_str("\"principalOrgId\":null,\"accessKey\":null,\"cognitoAuthenticationType\":null,");
     out.push_str("\"cognitoAuthenticationProvider\":null,\"userArn\":null,\"userAgent\":");
-    match facts.header("user-agent") {
+    match facts.header_of_any_spelling(&USER_AGENT) {
         Some(agent) => push_json(out, &agent),
         None => out.push_str("null"),
     }
@@ -146,13 +136,13 @@ fn push_object<'a>(out: &mut String, members: impl Iterator<Item = (&'a str, &'a
 }
 
 /// An object of lists; `null` when it is empty.
-fn push_lists(out: &mut String, members: &[(String, Vec<String>)]) {
+fn push_lists(out: &mut String, members: &[(impl AsRef<str>, Vec<Cow<'_, str>>)]) {
     if members.is_empty() {
         return out.push_str("null");
     }
     for (index, (name, values)) in members.iter().enumerate() {
         out.push(if index == 0 { '{' } else { ',' });
-        push_json(out, name);
+        push_json(out, name.as_ref());
         out.push_str(":[");
         for (index, value) in values.iter().enumerate() {
             if index > 0 {

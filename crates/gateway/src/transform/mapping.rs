@@ -11,7 +11,7 @@ use templates::mapping::{Place, Source, Target};
 use templates::vtl::Overrides;
 
 use super::context;
-use super::facts::Facts;
+use super::facts::{self, Facts};
 use super::headers::{ResponseOf, add_to_response, may_be_mapped};
 use super::response::FromBackend;
 use crate::body::RequestBody;
@@ -56,7 +56,9 @@ pub(super) async fn request(facts: &Facts<'_>, body: &mut RequestBody) -> Result
         return Ok(mapped);
     }
     let text = if parameters.iter().any(|(_, source)| matches!(source, Source::RequestBody(_))) {
-        String::from_utf8_lossy(&body.whole().await?).into_owned()
+        let whole = body.whole().await?;
+        // As for templates, no body is an empty object.
+        if whole.is_empty() { "{}".to_owned() } else { String::from_utf8_lossy(&whole).into_owned() }
     } else {
         String::new()
     };
@@ -94,6 +96,30 @@ pub(super) fn check_reserved(mapping: &RequestMapping, is_aws: bool) -> Result<(
     Ok(())
 }
 
+/// Refuses to call a function as it was not asked to be called: what the mappings or the template make of
+/// `X-Amz-Invocation-Type` must be the one type that this version has.
+///
+/// # Errors
+/// [`Fault::BrokenIntegration`].
+pub(super) fn check_invocation_type(facts: &Facts<'_>, overrides: &Overrides) -> Result<(), Fault> {
+    const NAME: &str = "x-amz-invocation-type";
+    let mapped =
+        facts.routed.method.integration.request.parameters.iter().filter_map(|(target, source)| match target {
+            Target::IntegrationHeader(name) if name.eq_ignore_ascii_case(NAME) => {
+                Some(from_request(facts, source).pop()?)
+            }
+            _ => None,
+        });
+    let overridden = overrides.request_headers().filter(|(name, _)| name.eq_ignore_ascii_case(NAME));
+    let overridden = overridden.filter_map(|(_, value)| value.values().last().cloned());
+    match mapped.chain(overridden).find(|kind| !kind.is_empty() && kind != "RequestResponse") {
+        None => Ok(()),
+        Some(kind) => Err(Fault::BrokenIntegration {
+            reason: format!("X-Amz-Invocation-Type {kind} is not supported by this version of Frontgate").into(),
+        }),
+    }
+}
+
 impl Mapped {
     /// Lays a template's overrides over the mappings: they win over a parameter of the same name.
     pub(super) fn apply(&mut self, overrides: &Overrides) {
@@ -125,15 +151,11 @@ pub(super) fn response(
 ) -> Result<(), Fault> {
     for (name, source) in mappings {
         let value = match source {
-            Source::ResponseHeader(header) => backend
-                .headers
-                .get_all(header.as_ref())
-                .iter()
-                .next_back()
-                .map(|value| latin1(value.as_bytes()).into_owned()),
+            Source::ResponseHeader(header) => {
+                backend.headers.get_all(header.as_ref()).iter().next_back().map(|value| facts::text(value).into_owned())
+            }
             Source::ResponseMultiHeader(header) => {
-                let all: Vec<_> =
-                    backend.headers.get_all(header.as_ref()).iter().map(|value| latin1(value.as_bytes())).collect();
+                let all: Vec<_> = backend.headers.get_all(header.as_ref()).iter().map(facts::text).collect();
                 Some(all.join(","))
             }
             Source::ResponseBody(path) => from_body(body.unwrap_or(""), path.as_ref())
@@ -154,6 +176,7 @@ pub(super) fn apply_response_overrides(overrides: &Overrides, headers: &mut Head
     for (name, value) in overrides.response_headers() {
         let Ok(name) = HeaderName::try_from(name) else { continue };
         headers.remove(&name);
+        headers.remove(format!("x-amzn-remapped-{name}"));
         for value in value.values() {
             if let Ok(value) = HeaderValue::try_from(value.as_str()) {
                 add_to_response(headers, ResponseOf::Mapped, name.clone(), value);
@@ -164,6 +187,7 @@ pub(super) fn apply_response_overrides(overrides: &Overrides, headers: &mut Head
 }
 
 /// The values of a source that does not read a body. Single-value forms give one, the last.
+/// Of `$context`, only text is mapped.
 fn from_request(facts: &Facts<'_>, source: &Source) -> Vec<String> {
     let last = |value: Option<Cow<'_, str>>| one(value.map(Cow::into_owned));
     match source {
@@ -173,8 +197,9 @@ fn from_request(facts: &Facts<'_>, source: &Source) -> Vec<String> {
         Source::RequestMultiQuerystring(name) => {
             facts.query().filter(|(known, _)| known == name.as_ref()).map(|(_, value)| value.into_owned()).collect()
         }
-        Source::RequestMultiHeader(name) => facts.header_values(name).map(Cow::into_owned).collect(),
+        Source::RequestMultiHeader(name) => facts.header_values(name).into_iter().map(Cow::into_owned).collect(),
         Source::StageVariable(name) => one(facts.exchange.plan.variables.get(name.as_ref()).map(ToString::to_string)),
+        Source::Context(name) if name.as_ref() == "requestTimeEpoch" => Vec::new(),
         Source::Context(name) => last(context::value(facts, name)),
         Source::Literal(text) => vec![text.to_string()],
         Source::RequestBody(_)
@@ -191,8 +216,13 @@ fn one(value: Option<String>) -> Vec<String> {
 /// The whole body, or what a path finds in it: text as it is, other JSON as JSON text. `None` when the body should be
 /// JSON and is not; a body that does not begin like JSON is plain text, in which a path finds nothing.
 fn from_body(text: &str, path: Option<&templates::jsonpath::JsonPath>) -> Option<Option<String>> {
-    let Some(path) = path else { return Some(Some(text.to_owned())) };
-    if !text.trim_start().starts_with(['{', '[', '\'', '"']) {
+    let text = text.trim();
+    let is_json = text.starts_with(['{', '[', '\'', '"']);
+    let Some(path) = path else {
+        let sound = !is_json || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        return sound.then(|| Some(text.to_owned()));
+    };
+    if !is_json {
         return Some(None);
     }
     let value: Value = serde_json::from_str(text).ok()?;
@@ -201,8 +231,4 @@ fn from_body(text: &str, path: Option<&templates::jsonpath::JsonPath>) -> Option
         Value::String(text) => Some(text),
         other => Some(other.to_string()),
     }))
-}
-
-fn latin1(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
 }

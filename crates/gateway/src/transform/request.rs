@@ -1,7 +1,9 @@
 //! The client's request becomes the integration's: templates, parameter mapping, headers and body by kind of backend.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, Uri};
 use plan::integration::{Passthrough, RequestMapping};
 use plan::media::mime;
@@ -10,9 +12,8 @@ use templates::vtl::{Overrides, Template};
 
 use super::content::{self, Payload};
 use super::facts::Facts;
-use super::headers::{may_be_mapped, passes_to_http_proxy};
+use super::headers::{may_be_mapped, passes_mapping_to_http, passes_to_http_proxy};
 use super::mapping::{self, Mapped};
-use super::trace::trace_header;
 use super::{lambda_event, scope};
 use crate::body::{Body, RequestBody};
 use crate::exchange::Exchange;
@@ -35,7 +36,11 @@ pub async fn request(
     let facts = Facts::new(exchange, routed);
     let integration = &routed.method.integration;
     match &integration.backend {
-        Backend::Mock => mock(&facts, body).await,
+        Backend::Mock => {
+            let mut request = mock(&facts, body).await?;
+            request.trace = facts.shown_trace();
+            Ok(request)
+        }
         Backend::Http { method, uri, proxy: true } => http_proxy(&facts, method.as_ref(), uri, body).await,
         Backend::Http { method, uri, proxy: false } => http_custom(&facts, method.as_ref(), uri, body).await,
         Backend::Lambda { proxy: true, .. } => lambda_proxy(&facts, body).await,
@@ -44,23 +49,23 @@ pub async fn request(
     }
 }
 
-/// The request template names the status; without one the client's body does, and an empty body asks for the default.
+/// The request template names the status; without one the client's body does, and an empty body stands for 200.
 async fn mock(facts: &Facts<'_>, body: &mut RequestBody) -> Result<IntegrationRequest, Fault> {
     let mapping = &facts.routed.method.integration.request;
-    let (text, overrides) = match choose_template(facts.exchange, mapping)? {
-        Some(template) => match template.constant() {
-            Some(text) => (text.to_owned(), Overrides::default()),
-            None => {
-                let payload = payload(facts, body).await?;
-                scope::render_request(facts, template, &payload)?
-            }
-        },
+    let template = choose_template(facts.exchange, mapping)?;
+    let (text, overrides) = match template.map(|template| (template, template.constant())) {
+        Some((_, Some(text))) => (Cow::Borrowed(text), Overrides::default()),
+        Some((template, None)) => {
+            let payload = payload(facts, body).await?;
+            let (text, overrides) = scope::render_request(facts, template, &payload)?;
+            (text.into(), overrides)
+        }
         None => {
             let payload = payload(facts, body).await?;
-            (payload.text().unwrap_or("").to_owned(), Overrides::default())
+            (payload.text().unwrap_or("").to_owned().into(), Overrides::default())
         }
     };
-    let status = if text.is_empty() {
+    let status = if template.is_none() && text.is_empty() {
         200
     } else {
         templates::mock_status::mock_status(&text).ok_or(Fault::RequestTransformation {
@@ -79,15 +84,17 @@ async fn http_proxy(
 ) -> Result<IntegrationRequest, Fault> {
     let exchange = facts.exchange;
     let mapped = mapping::request(facts, body).await?;
-    let method = method.unwrap_or(&exchange.head.method).clone();
+    let method = method.unwrap_or(&facts.routed.verb).clone();
     let mut headers = HeaderMap::with_capacity(exchange.head.headers.len() + 4);
     for (name, value) in &exchange.head.headers {
         if passes_to_http_proxy(name, value) {
             headers.append(name, value.clone());
         }
     }
-    let trace = add_defaults(facts, &mut headers, &method)?;
-    add_mapped_headers(&mut headers, &mapped, false)?;
+    join_cookie(exchange, &mut headers);
+    facts.set_forwarded(&mut headers);
+    let trace = add_defaults(facts, &mut headers)?;
+    add_mapped_headers(&mut headers, &mapped)?;
     let passed = if takes_no_body(&method) { Body::EMPTY } else { body.pass_on() };
     let query = Some(exchange.query()).filter(|query| !query.is_empty());
     let call = http_call(method, uri, query, &mapped, headers, passed)?;
@@ -101,14 +108,13 @@ async fn http_custom(
     uri: &UriTemplate,
     body: &mut RequestBody,
 ) -> Result<IntegrationRequest, Fault> {
-    let exchange = facts.exchange;
     let mut mapped = mapping::request(facts, body).await?;
-    let method = method.unwrap_or(&exchange.head.method).clone();
+    let method = method.unwrap_or(&facts.routed.verb).clone();
     let (sent, overrides) = transformed(facts, body).await?;
     mapped.apply(&overrides);
     let mut headers = HeaderMap::with_capacity(8);
-    let trace = add_defaults(facts, &mut headers, &method)?;
-    add_mapped_headers(&mut headers, &mapped, false)?;
+    let trace = add_defaults(facts, &mut headers)?;
+    add_mapped_headers(&mut headers, &mapped)?;
     let passed = if takes_no_body(&method) { Body::EMPTY } else { Body::whole(sent) };
     let call = http_call(method, uri, None, &mapped, headers, passed)?;
     Ok(IntegrationRequest { trace: Some(trace), overrides, call })
@@ -119,20 +125,19 @@ async fn lambda_proxy(facts: &Facts<'_>, body: &mut RequestBody) -> Result<Integ
     let exchange = facts.exchange;
     mapping::check_reserved(&facts.routed.method.integration.request, true)?;
     let bytes = body.whole().await?;
-    let trace = trace_header(exchange);
-    let payload = lambda_event::build(facts, &bytes, is_binary(exchange), &trace);
+    let payload = lambda_event::build(facts, &bytes, is_binary(exchange));
     let overrides = Overrides::default();
-    Ok(IntegrationRequest { trace: Some(trace.into()), overrides, call: Call::Lambda { payload } })
+    Ok(IntegrationRequest { trace: Some(facts.trace().into()), overrides, call: Call::Lambda { payload } })
 }
 
 /// The function gets what the template makes.
 async fn lambda_custom(facts: &Facts<'_>, body: &mut RequestBody) -> Result<IntegrationRequest, Fault> {
     mapping::check_reserved(&facts.routed.method.integration.request, true)?;
     let (sent, overrides) = transformed(facts, body).await?;
-    let trace = trace_header(facts.exchange);
+    mapping::check_invocation_type(facts, &overrides)?;
     // A function that is invoked without a body gets an empty object.
     let payload = if sent.is_empty() { Bytes::from_static(b"{}") } else { sent };
-    Ok(IntegrationRequest { trace: Some(trace.into()), overrides, call: Call::Lambda { payload } })
+    Ok(IntegrationRequest { trace: Some(facts.trace().into()), overrides, call: Call::Lambda { payload } })
 }
 
 /// The body after content handling.
@@ -181,7 +186,7 @@ fn takes_no_body(method: &Method) -> bool {
 }
 
 /// The headers that every HTTP backend gets; those the client or a mapping sets win over the first three.
-fn add_defaults(facts: &Facts<'_>, headers: &mut HeaderMap, method: &Method) -> Result<Box<str>, Fault> {
+fn add_defaults(facts: &Facts<'_>, headers: &mut HeaderMap) -> Result<Box<str>, Fault> {
     const API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
     let exchange = facts.exchange;
     let api = exchange.plan.api.id.as_ref();
@@ -192,29 +197,43 @@ fn add_defaults(facts: &Facts<'_>, headers: &mut HeaderMap, method: &Method) -> 
     if !headers.contains_key(USER_AGENT) {
         headers.insert(USER_AGENT, text(&format!("AmazonAPIGateway_{api}"))?);
     }
-    if !takes_no_body(method)
+    // Whether the client's type is passed on hangs on the client's verb, not on the backend's.
+    if !takes_no_body(&facts.routed.verb)
         && !headers.contains_key(CONTENT_TYPE)
         && let Some(content_type) = exchange.head.headers.get(CONTENT_TYPE)
     {
         headers.insert(CONTENT_TYPE, content_type.clone());
     }
-    let trace = trace_header(exchange);
-    headers.insert(TRACE_ID, text(&trace)?);
+    let trace = facts.trace();
+    headers.insert(TRACE_ID, text(trace)?);
     headers.insert(API_ID, text(api)?);
     Ok(trace.into())
 }
 
-/// A mapped header replaces the one of the same name.
-fn add_mapped_headers(headers: &mut HeaderMap, mapped: &Mapped, is_aws: bool) -> Result<(), Fault> {
+/// Cookies that came in crumbs over HTTP/2 are one header in HTTP/1.1 (RFC 9113, 8.2.3).
+fn join_cookie(exchange: &Exchange, headers: &mut HeaderMap) {
+    if exchange.head.version == http::Version::HTTP_2 && headers.get_all(COOKIE).iter().nth(1).is_some() {
+        let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+            headers.insert(COOKIE, joined);
+        }
+    }
+}
+
+/// A mapped header replaces the one of the same name; some are dropped all the same.
+fn add_mapped_headers(headers: &mut HeaderMap, mapped: &Mapped) -> Result<(), Fault> {
     for (name, values) in &mapped.headers {
         let bad = |_: http::Error| Fault::RequestTransformation {
             reason: format!("{name} cannot be sent as a header").into(),
         };
         let header = HeaderName::try_from(name.as_str()).map_err(|error| bad(error.into()))?;
-        if !may_be_mapped(&header, is_aws) {
+        if !may_be_mapped(&header, false) {
             return Err(Fault::ReservedHeader { name: name.as_str().into() });
         }
         headers.remove(&header);
+        if !passes_mapping_to_http(&header) {
+            continue;
+        }
         for value in values {
             let value = HeaderValue::try_from(value.as_str()).map_err(|error| bad(error.into()))?;
             headers.append(&header, value);
@@ -262,8 +281,8 @@ fn http_call(
         return Err(bad("the integration's address needs http:// or https:// and a host"));
     }
     if let Some(length) = body.length() {
-        // A body of known length says so; others go in chunks.
-        if length > 0 {
+        // A body of known length says so, an empty one too where the verb lets one expect a body; others go in chunks.
+        if length > 0 || !takes_no_body(&method) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
     }

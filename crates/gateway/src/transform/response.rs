@@ -1,5 +1,7 @@
 //! The integration's answer becomes the method's response.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -13,7 +15,7 @@ use super::content::{self, Payload};
 use super::facts::Facts;
 use super::headers::{ResponseOf, add_to_response};
 use super::{mapping, proxy_response, scope};
-use crate::body::{Body, read_whole};
+use crate::body::{Body, ReadError, read_whole};
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::integrate::{Answered, Reply};
@@ -26,8 +28,8 @@ use crate::route::Routed;
 /// As the REST data plane's sections 8.1, 12 and 14.1 have them.
 pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answered) -> Result<Answer, Fault> {
     let Answered { trace, overrides, reply } = answered;
-    let facts = Facts::new(exchange, routed);
-    let trace_id = trace.and_then(|trace| HeaderValue::try_from(trace.as_ref()).ok());
+    let facts = Facts::with_trace(exchange, routed, trace.as_deref());
+    let trace_id = || trace.as_deref().and_then(|trace| HeaderValue::from_str(trace).ok());
     let is_proxy = matches!(
         routed.method.integration.backend,
         Backend::Http { proxy: true, .. } | Backend::Lambda { proxy: true, .. }
@@ -42,10 +44,12 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
             let backend = FromBackend { selection: status.to_string(), ..FromBackend::default() };
             return mapped(&facts, backend, overrides);
         }
-        (Reply::Http(response), false) => mapped(&facts, Box::pin(from_http(*response)).await?, overrides)?,
+        (Reply::Http(response), false) => {
+            mapped(&facts, Box::pin(from_http(*response, routed.method.integration.timeout)).await?, overrides)?
+        }
         (Reply::Lambda(outcome), false) => mapped(&facts, from_function(outcome), overrides)?,
     };
-    answer.trace_id = trace_id;
+    answer.trace_id = trace_id();
     Ok(answer)
 }
 
@@ -73,29 +77,39 @@ pub(super) struct FromBackend {
     body: Bytes,
 }
 
-async fn from_http(response: Response<Incoming>) -> Result<FromBackend, Fault> {
+/// Reads a backend's answer to its end, for which it may take as long as it may for the answer's beginning.
+async fn from_http(response: Response<Incoming>, timeout: Duration) -> Result<FromBackend, Fault> {
     let (head, incoming) = response.into_parts();
-    let body = read_whole(incoming, base::limits::GATEWAY_PAYLOAD_BYTES).await.map_err(|_| {
-        Fault::ResponseTransformation { reason: "the backend's body broke off or exceeds 10 MB".into() }
+    let read = tokio::time::timeout(timeout, read_whole(incoming, base::limits::GATEWAY_PAYLOAD_BYTES)).await;
+    let body = read.map_err(|_| Fault::BackendTimeout)?.map_err(|error| match error {
+        ReadError::TooLarge => Fault::ResponseTransformation { reason: "the backend's body exceeds 10 MB".into() },
+        ReadError::Broken => Fault::BackendUnreachable { reason: "the backend's body broke off".into() },
     })?;
     Ok(FromBackend { selection: head.status.as_u16().to_string(), headers: head.headers, body })
 }
 
 /// A function's answer is selected by its `errorMessage`, whether or not it failed; success goes to the default.
 fn from_function(outcome: base::seams::Outcome) -> FromBackend {
+    let mut headers = HeaderMap::new();
+    if matches!(outcome, base::seams::Outcome::Failed(_)) {
+        headers.insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
+    }
     let (base::seams::Outcome::Returned(payload) | base::seams::Outcome::Failed(payload)) = outcome;
     #[derive(serde::Deserialize)]
     struct Error {
         #[serde(rename = "errorMessage")]
         message: Option<Value>,
     }
-    let message = serde_json::from_slice::<Error>(&payload).ok().and_then(|error| error.message);
+    // A list, too, would pass for a structure.
+    let is_object = payload.trim_ascii_start().starts_with(b"{");
+    let error = is_object.then(|| serde_json::from_slice::<Error>(&payload).ok()).flatten();
+    let message = error.and_then(|error| error.message);
     let selection = match message {
         Some(Value::String(message)) => message,
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    FromBackend { selection, headers: HeaderMap::new(), body: payload }
+    FromBackend { selection, headers, body: payload }
 }
 
 /// Chooses the integration response and maps the answer by it.
@@ -126,7 +140,11 @@ fn mapped(facts: &Facts<'_>, backend: FromBackend, mut overrides: Overrides) -> 
     };
     let mut headers = HeaderMap::with_capacity(chosen.headers.len() + 4);
     mapping::response(facts, &chosen.headers, &backend, payload.text(), &mut headers)?;
-    let status = mapping::apply_response_overrides(&overrides, &mut headers).unwrap_or(chosen.status);
+    let status = match mapping::apply_response_overrides(&overrides, &mut headers) {
+        Some(status) => status,
+        None if chosen.is_declared => chosen.status,
+        None => return Err(Fault::NoMethodResponse { status: chosen.status }),
+    };
     if !headers.contains_key(CONTENT_TYPE)
         && let Some((media_type, _)) = template
         && let Ok(value) = HeaderValue::try_from(media_type)

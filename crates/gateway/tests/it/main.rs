@@ -1,8 +1,10 @@
 //! The data plane over real sockets: plans made by hand, functions played by closures.
 
 mod bodies;
+// The attribute is for clippy, which then takes their helpers for those of tests.
+#[cfg(test)]
+mod cases;
 mod hostile;
 mod pipeline;
-// Said once more so that clippy knows these helpers for tests.
 #[cfg(test)]
 mod support;

@@ -22,9 +22,11 @@ use plan::{
 use templates::vtl::Template;
 
 /// The function that all Lambda integrations of a test call.
-pub(crate) type Function = fn(Invocation) -> Result<Outcome, InvokeRefusal>;
+pub(crate) trait Function: Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static {}
 
-struct Functions(Function);
+impl<F: Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static> Function for F {}
+
+struct Functions(Box<dyn Function>);
 
 impl InvokeFunction for Functions {
     fn invoke(&self, invocation: Invocation) -> LocalFuture<'_, Result<Invoked, InvokeRefusal>> {
@@ -92,11 +94,17 @@ impl Node {
         Node::start_with(methods, |_| Err(InvokeRefusal::NotPermitted))
     }
 
-    pub(crate) fn start_with(methods: Vec<(String, MethodPlan)>, function: Function) -> Node {
+    pub(crate) fn start_with(
+        methods: Vec<(String, MethodPlan)>,
+        function: impl Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static,
+    ) -> Node {
         Node::start_plan(stage_plan("dev", methods), function)
     }
 
-    pub(crate) fn start_plan(plan: StagePlan, function: Function) -> Node {
+    pub(crate) fn start_plan(
+        plan: StagePlan,
+        function: impl Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static,
+    ) -> Node {
         let index = Arc::new(PlanIndex::new(AccountLimits::LIFTED));
         index.set_stage("api", "dev", Some(Arc::new(plan)));
         index.set_stage("api", "late", None);
@@ -108,7 +116,7 @@ impl Node {
         let settings = Settings {
             index: Arc::clone(&index),
             compile: Arc::new(Compile(Arc::clone(&index))),
-            functions: Arc::new(Functions(function)),
+            functions: Arc::new(Functions(Box::new(function))),
             other: Arc::new(Other),
             log,
             clock: Clock::System,
@@ -176,7 +184,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn parse(all: &[u8]) -> Answer {
+    pub(crate) fn parse(all: &[u8]) -> Answer {
         let text = String::from_utf8_lossy(all);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let mut lines = head.split("\r\n");

@@ -1,0 +1,321 @@
+//! Runs the golden cases of `cases/`: APIs, requests to them, and what client, backend and function get.
+//!
+//! A case is `{"about": text, "methods": [method], "backend": answer, "function": answer, "exchanges": [exchange]}`. An
+//! expected string that begins with `~` is a regular expression for all of the value; `null` says that a header is not
+//! there. The API answers at the host `api.execute-api.localhost:4566`, its stage is `dev`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base::seams::{InvokeRefusal, Outcome};
+use bytes::Bytes;
+use http::{HeaderName, StatusCode};
+use plan::integration::{ContentHandling, RequestMapping};
+use plan::{Backend, Integration, MediaTypes, MethodPlan, Passthrough, ResponsePlan, UriTemplate};
+use serde::Deserialize;
+use serde_json::Value;
+use templates::java_regex::JavaRegex;
+use templates::mapping::{Source, Target};
+use templates::vtl::Template;
+
+use crate::support::{Answer, Node, read_request, stage_plan};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    about: String,
+    #[serde(default, rename = "binaryMediaTypes")]
+    binary_media_types: Vec<String>,
+    methods: Vec<Method>,
+    #[serde(default)]
+    backend: BackendAnswer,
+    function: Option<FunctionAnswer>,
+    exchanges: Vec<Exchange>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Method {
+    path: String,
+    verb: String,
+    r#type: String,
+    /// What follows the backend's address.
+    #[serde(default)]
+    uri: String,
+    http_method: Option<String>,
+    #[serde(default)]
+    request_parameters: BTreeMap<String, String>,
+    #[serde(default)]
+    request_templates: BTreeMap<String, String>,
+    passthrough: Option<String>,
+    content_handling: Option<String>,
+    #[serde(default)]
+    responses: BTreeMap<String, Response>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Response {
+    selection_pattern: Option<String>,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
+    #[serde(default)]
+    templates: BTreeMap<String, String>,
+    /// Whether the method has a response of this status.
+    #[serde(default = "yes")]
+    declared: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What the backend answers.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackendAnswer {
+    status: Option<u16>,
+    #[serde(default)]
+    headers: Vec<String>,
+    #[serde(default)]
+    body: String,
+}
+
+/// What the function answers.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+enum FunctionAnswer {
+    Returns(Value),
+    Fails(Value),
+    /// The invocation is refused for want of permission.
+    Forbids,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exchange {
+    /// Request line and headers; `Host` and `Connection: close` are added where they are missing.
+    request: Vec<String>,
+    #[serde(default)]
+    body: String,
+    status: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, Option<String>>,
+    /// The body: text, or JSON to be compared as such.
+    answer: Option<Value>,
+    /// What the backend got.
+    backend: Option<Received>,
+    /// What the function got: JSON pointers and values.
+    #[serde(default)]
+    event: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Received {
+    line: String,
+    #[serde(default)]
+    headers: BTreeMap<String, Option<String>>,
+    body: Option<String>,
+}
+
+#[test]
+fn golden_cases() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut run = 0;
+    for topic in fs::read_dir(&root).unwrap() {
+        for file in fs::read_dir(topic.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let case: Case = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            run_case(&format!("{} ({})", path.display(), case.about), &case);
+            run += 1;
+        }
+    }
+    assert!(run >= 15, "only {run} cases were found");
+}
+
+/// Head and body of the last request.
+type Last = Arc<Mutex<Option<(String, Vec<u8>)>>>;
+
+fn run_case(name: &str, case: &Case) {
+    let (got, event) = (Last::default(), Arc::new(Mutex::new(Bytes::new())));
+    let address = backend(case.backend.clone(), Arc::clone(&got));
+    let methods = case.methods.iter().map(|method| (method.path.clone(), method.plan(address))).collect();
+    let mut plan = stage_plan("dev", methods);
+    plan.binary_media_types = MediaTypes::new(case.binary_media_types.iter().map(String::as_str));
+    let (answer, seen) = (case.function.clone(), Arc::clone(&event));
+    let node = Node::start_plan(plan, move |invocation| {
+        *seen.lock().unwrap() = invocation.payload;
+        match &answer {
+            Some(FunctionAnswer::Returns(value)) => Ok(Outcome::Returned(value.to_string().into())),
+            Some(FunctionAnswer::Fails(value)) => Ok(Outcome::Failed(value.to_string().into())),
+            Some(FunctionAnswer::Forbids) | None => Err(InvokeRefusal::NotPermitted),
+        }
+    });
+    for (number, exchange) in case.exchanges.iter().enumerate() {
+        let name = format!("{name}, exchange {number}");
+        let answer = node.send(&exchange.text());
+        assert_eq!(answer.status, exchange.status, "{name}: {}", answer.body);
+        check_headers(&name, &answer, &exchange.headers);
+        if let Some(expected) = &exchange.answer {
+            check_value(&name, &answer.body, expected);
+        }
+        if let Some(expected) = &exchange.backend {
+            let (head, body) = got.lock().unwrap().take().unwrap_or_else(|| panic!("{name}: the backend got nothing"));
+            let (line, _) = head.split_once("\r\n").unwrap();
+            check_text(&name, line, &expected.line);
+            // The head looks like an answer's but for its first line.
+            check_headers(&name, &Answer::parse(format!("{head}\r\n\r\n").as_bytes()), &expected.headers);
+            if let Some(expected) = &expected.body {
+                check_text(&name, &String::from_utf8_lossy(&body), expected);
+            }
+        }
+        if !exchange.event.is_empty() {
+            let event: Value = serde_json::from_slice(&event.lock().unwrap()).unwrap();
+            for (pointer, expected) in &exchange.event {
+                let found = event.pointer(pointer).cloned().unwrap_or_default();
+                match (&found, expected) {
+                    (Value::String(found), Value::String(expected)) => check_text(&name, found, expected),
+                    _ => assert_eq!(found, *expected, "{name}: {pointer} of {event}"),
+                }
+            }
+        }
+    }
+}
+
+fn check_headers(name: &str, answer: &Answer, expected: &BTreeMap<String, Option<String>>) {
+    for (header, value) in expected {
+        match value {
+            Some(value) => check_text(&format!("{name}: {header}"), answer.header(header), value),
+            None => assert_eq!(answer.headers.get(header), None, "{name}: {header}"),
+        }
+    }
+}
+
+fn check_value(name: &str, body: &str, expected: &Value) {
+    match expected {
+        Value::String(text) => check_text(name, body, text),
+        other => assert_eq!(serde_json::from_str::<Value>(body).ok().as_ref(), Some(other), "{name}: {body}"),
+    }
+}
+
+fn check_text(name: &str, found: &str, expected: &str) {
+    match expected.strip_prefix('~') {
+        Some(pattern) => {
+            assert!(JavaRegex::parse(pattern).unwrap().is_full_match(found), "{name}: {found} is not {pattern}");
+        }
+        None => assert_eq!(found, expected, "{name}"),
+    }
+}
+
+impl Exchange {
+    fn text(&self) -> String {
+        let has = |name: &str| self.request.iter().any(|line| line.to_ascii_lowercase().starts_with(name));
+        let mut lines = self.request.clone();
+        if !has("host:") {
+            lines.push("Host: api.execute-api.localhost:4566".into());
+        }
+        if !has("connection:") {
+            lines.push("Connection: close".into());
+        }
+        if !self.body.is_empty() && !has("transfer-encoding:") {
+            lines.push(format!("Content-Length: {}", self.body.len()));
+        }
+        format!("{}\r\n\r\n{}", lines.join("\r\n"), self.body)
+    }
+}
+
+impl Method {
+    fn plan(&self, address: SocketAddr) -> MethodPlan {
+        let parameters = self.request_parameters.iter();
+        let integration = Integration {
+            backend: self.backend(address),
+            timeout: Duration::from_secs(2),
+            request: RequestMapping {
+                parameters: parameters
+                    .map(|(key, value)| (Target::parse(key).unwrap(), Source::parse_request(value).unwrap()))
+                    .collect(),
+                templates: parse_templates(&self.request_templates),
+                passthrough: match self.passthrough.as_deref() {
+                    None | Some("WHEN_NO_MATCH") => Passthrough::WhenNoMatch,
+                    Some("WHEN_NO_TEMPLATES") => Passthrough::WhenNoTemplates,
+                    _ => Passthrough::Never,
+                },
+                content_handling: self.content_handling.as_deref().map(|handling| match handling {
+                    "CONVERT_TO_BINARY" => ContentHandling::ToBinary,
+                    _ => ContentHandling::ToText,
+                }),
+            },
+            responses: self.responses.iter().map(|(status, response)| response.plan(status)).collect(),
+        };
+        MethodPlan { verb: self.verb.as_str().into(), operation_name: None, guard: None, integration }
+    }
+
+    fn backend(&self, address: SocketAddr) -> Backend {
+        let proxy = self.r#type.ends_with("_PROXY");
+        match self.r#type.as_str() {
+            "MOCK" => Backend::Mock,
+            "HTTP" | "HTTP_PROXY" => Backend::Http {
+                method: self.http_method.as_deref().map(|verb| verb.parse().unwrap()),
+                uri: UriTemplate::parse(&format!("http://{address}{}", self.uri)),
+                proxy,
+            },
+            _ => Backend::Lambda {
+                function_arn: "arn:aws:lambda:us-east-1:000000000000:function:F".into(),
+                credentials: None,
+                proxy,
+            },
+        }
+    }
+}
+
+impl Response {
+    fn plan(&self, status: &str) -> ResponsePlan {
+        let header = |key: &String| {
+            HeaderName::from_bytes(key.strip_prefix("method.response.header.").unwrap().as_bytes()).unwrap()
+        };
+        let parameters = self.parameters.iter();
+        ResponsePlan {
+            status: StatusCode::from_bytes(status.as_bytes()).unwrap(),
+            is_declared: self.declared,
+            selection: self.selection_pattern.as_deref().map(|pattern| JavaRegex::parse(pattern).unwrap()),
+            headers: parameters.map(|(key, value)| (header(key), Source::parse_response(value).unwrap())).collect(),
+            templates: parse_templates(&self.templates),
+            content_handling: None,
+        }
+    }
+}
+
+fn parse_templates(templates: &BTreeMap<String, String>) -> Vec<(Box<str>, Template)> {
+    templates.iter().map(|(kind, text)| (kind.as_str().into(), Template::parse(text).unwrap())).collect()
+}
+
+/// A backend that keeps the last request and gives one answer to all.
+fn backend(answer: BackendAnswer, got: Last) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let request = read_request(&mut stream);
+            *got.lock().unwrap() = Some(request);
+            let status = answer.status.unwrap_or(200);
+            let mut text =
+                format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n", answer.body.len());
+            for header in &answer.headers {
+                text.push_str(header);
+                text.push_str("\r\n");
+            }
+            text.push_str("\r\n");
+            text.push_str(&answer.body);
+            // A client that is gone fails its own test.
+            let _ = stream.write_all(text.as_bytes());
+        }
+    });
+    address
+}

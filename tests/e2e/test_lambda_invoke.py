@@ -296,15 +296,6 @@ def mapped(apigateway, client, server):
         "/raw", "POST", status=404, selectionPattern="not found.*", body="{\"error\": $input.json('$.errorMessage')}"
     )
     api.response("/raw", "POST", status=400, selectionPattern="bad", body='{"error": "$input.path(\'$.errorType\')"}')
-    api.method("/async", "POST", requestParameters={})
-    api.client.put_integration(
-        **api.at("/async", "POST"),
-        type="AWS",
-        integrationHttpMethod="POST",
-        uri=LAMBDA_URI.format(arn),
-        requestParameters={"integration.request.header.X-Amz-Invocation-Type": "'Event'"},
-    )
-    api.response("/async", "POST")
     api.deploy(variables={"word": "alpha"})
     return api
 
@@ -339,6 +330,18 @@ def test_an_error_of_the_function_chooses_the_response(mapped, message, status, 
 def test_a_body_that_is_no_json_is_refused_before_the_function(mapped):
     answer = mapped.call("/raw", "POST", {"Content-Type": "application/json"}, "{not json")
     assert answer.status >= 400 and answer.status != 504
+
+
+def test_an_asynchronous_call_is_refused_by_name_while_it_is_not_built(mapped):
+    mapped.method("/async", "POST")
+    with pytest.raises(botocore.exceptions.ClientError, match="X-Amz-Invocation-Type .* not supported"):
+        mapped.client.put_integration(
+            **mapped.at("/async", "POST"),
+            type="AWS",
+            integrationHttpMethod="POST",
+            uri=LAMBDA_URI.format(f"{ARN}Mapped"),
+            requestParameters={"integration.request.header.X-Amz-Invocation-Type": "'Event'"},
+        )
 
 
 def test_function_urls_and_other_addresses_are_not_mistaken(server):

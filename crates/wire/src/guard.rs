@@ -7,9 +7,10 @@
 //!    127.0.0.1 (DNS rebinding) sends its name and is refused. Addresses beyond loopback must be configured too:
 //!    browsers do not tell us where a request to them comes from (rule 3). Names of AWS (`lambda.us-east-1.amazonaws.com`)
 //!    must be configured by those who point them at this process.
-//! 2. *Origin*: absent, the own host, or configured. `null` and everything else is foreign.
-//! 3. *Sec-Fetch-Site*: absent (no browser), `same-origin` or `none` (typed by the user), unless the origin is
-//!    configured. It covers requests that carry no `Origin`: images, links, frames.
+//! 2. *Origin*: absent or configured. The own host is foreign too: a deployed API that is called by its path shows its
+//!    pages, which may be anybody's, under our own origin.
+//! 3. *Sec-Fetch-Site*: absent (no browser) or `none` (typed by the user), unless the origin is configured. It covers
+//!    requests that carry no `Origin`: images, links, frames.
 //! 4. *Intent*: a well-formed SigV4 signature with any credentials, or a content type that a page of another site can
 //!    send only after a CORS preflight. We answer preflights with a refusal, so they fail.
 
@@ -44,7 +45,7 @@ impl Refusal {
                 "Pages of the origin '{origin}' may not call the control plane. Add the origin to the configuration if \
                  they should."
             ),
-            Refusal::CrossSite => "Pages of another site may not call the control plane.".into(),
+            Refusal::CrossSite => "Pages in a browser may not call the control plane.".into(),
             Refusal::NoIntent => {
                 "The request is not signed. Sign it with any credentials (every AWS tool does), or send it with a \
                  content type such as application/json."
@@ -63,11 +64,11 @@ pub fn check(request: &Parts, credential: Option<&Credential>, settings: &Settin
     let origins: Vec<&[u8]> = request.headers.get_all(ORIGIN).iter().map(|value| value.as_bytes()).collect();
     let configured = match origins.as_slice() {
         [] => false,
-        [origin] => check_origin(origin, host, settings)?,
+        [origin] => check_origin(origin, settings)?,
         _ => return Err(Refusal::ForeignOrigin("several origins".into())),
     };
     let site = request.headers.get("sec-fetch-site").map(|value| value.as_bytes());
-    if !configured && !matches!(site, None | Some(b"same-origin" | b"none")) {
+    if !configured && !matches!(site, None | Some(b"none")) {
         return Err(Refusal::CrossSite);
     }
     // Browsers leave Sec-Fetch-Site away on plain HTTP to hosts that are not loopback. A presigned URL is all that a page
@@ -96,23 +97,13 @@ pub(crate) fn host(request: &Parts) -> Option<&str> {
     }
 }
 
-/// Whether an origin is a configured one (true) or the own host (false); everything else is refused.
-fn check_origin(origin: &[u8], host: &str, settings: &Settings) -> Result<bool, Refusal> {
+/// Whether an origin is a configured one; every other is refused.
+fn check_origin(origin: &[u8], settings: &Settings) -> Result<bool, Refusal> {
     let origin = String::from_utf8_lossy(origin);
-    if settings.origins.iter().any(|known| known.eq_ignore_ascii_case(&origin)) {
-        return Ok(true);
+    match settings.origins.iter().any(|known| known.eq_ignore_ascii_case(&origin)) {
+        true => Ok(true),
+        false => Err(Refusal::ForeignOrigin(origin.into_owned())),
     }
-    let own = origin.split_once("://").is_some_and(|(scheme, authority)| {
-        let port = match scheme {
-            "http" => "80",
-            "https" => "443",
-            _ => return false,
-        };
-        let with_port =
-            |(name, given): (&str, Option<&str>)| (name.to_ascii_lowercase(), given.unwrap_or(port).to_string());
-        split_port(authority).map(with_port) == split_port(host).map(with_port)
-    });
-    if own { Ok(false) } else { Err(Refusal::ForeignOrigin(origin.into_owned())) }
 }
 
 fn is_own_host(host: &str, settings: &Settings) -> bool {

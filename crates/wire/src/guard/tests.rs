@@ -126,8 +126,12 @@ fn foreign_origins_are_refused() {
     ] {
         refuses(&[LOCAL, SIGNED, JSON, ("origin", origin)], Refusal::ForeignOrigin(origin.into()));
     }
-    passes(&[LOCAL, SIGNED, ("origin", "http://127.0.0.1:4566")]);
-    passes(&[("host", "localhost"), SIGNED, ("origin", "http://localhost:80")]);
+    // Pages of deployed APIs that are called by their path have our own origin.
+    refuses(
+        &[LOCAL, SIGNED, JSON, ("origin", "http://127.0.0.1:4566")],
+        Refusal::ForeignOrigin("http://127.0.0.1:4566".into()),
+    );
+    refuses(&[LOCAL, SIGNED, JSON, ("sec-fetch-site", "same-origin")], Refusal::CrossSite);
     passes(&[LOCAL, SIGNED, ("origin", "https://console.example.com"), ("sec-fetch-site", "cross-site")]);
     refuses(
         &[LOCAL, SIGNED, ("origin", "http://127.0.0.1:4566"), ("origin", "https://evil.example")],

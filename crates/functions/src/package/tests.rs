@@ -5,6 +5,7 @@ use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use proptest::prelude::*;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -108,16 +109,14 @@ fn refuses_what_is_not_a_zip() {
 #[test]
 fn refuses_a_bomb_before_it_fills_the_disk() {
     let zeros = vec![0; 1 << 20];
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for index in 0..3 {
-        writer.start_file(format!("zeros{index}"), SimpleFileOptions::default()).unwrap();
-        for _ in 0..100 {
-            writer.write_all(&zeros).unwrap();
-        }
-    }
-    let bytes = writer.finish().unwrap().into_inner();
-    assert!(bytes.len() < 1 << 20);
-    assert!(matches!(unpacked(&bytes), Err(PackageError::TooLarge)));
+    let bytes = zip(&[File("one", 0o644, &zeros), File("two", 0o644, &zeros), File("three", 0o644, &zeros)]);
+    assert!(bytes.len() < 1 << 14);
+    let folder = tempfile::tempdir().unwrap();
+    let refused = super::unpack::unpack_within(&bytes, folder.path(), 2 << 20);
+    assert!(matches!(refused, Err(PackageError::TooLarge)), "{refused:?}");
+    assert!(!folder.path().join("three").exists() || fs::metadata(folder.path().join("three")).unwrap().len() == 0);
+    let folder = tempfile::tempdir().unwrap();
+    super::unpack::unpack_within(&bytes, folder.path(), 3 << 20).unwrap();
 }
 
 #[test]
@@ -133,4 +132,25 @@ fn a_working_copy_is_its_own() {
     assert_eq!(fs::read(code.join("a/b.py")).unwrap(), b"one");
     copy.remove();
     assert!(!folder.path().join("copy").exists());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// However a zip is damaged, nothing is written beside its folder (which `unpacked` looks at) and nothing panics.
+    #[test]
+    fn damaged_zips_stay_inside(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12)) {
+        let mut bytes = zip(&[
+            File("index.py", 0o644, b"x = 1"),
+            Folder("folder/"),
+            File("folder/file", 0o755, &[65; 300]),
+            Link("link", "folder/file"),
+        ]);
+        for (index, byte) in changes {
+            let length = bytes.len();
+            bytes[index.index(length)] = byte;
+        }
+        // Either outcome is fine.
+        let _ = unpacked(&bytes);
+    }
 }

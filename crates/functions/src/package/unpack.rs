@@ -38,6 +38,11 @@ pub(crate) enum PackageError {
 /// Unpacks `bytes` into `target`, a folder that exists and is empty. On an error, what was written stays behind for the
 /// caller to remove.
 pub(crate) fn unpack(bytes: &[u8], target: &Path) -> Result<(), PackageError> {
+    unpack_within(bytes, target, UNPACKED_BYTES)
+}
+
+/// As [`unpack`], with a bound of its own.
+pub(super) fn unpack_within(bytes: &[u8], target: &Path, mut left: u64) -> Result<(), PackageError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(invalid)?;
     if archive.is_empty() {
         return Err(PackageError::Empty);
@@ -45,7 +50,6 @@ pub(crate) fn unpack(bytes: &[u8], target: &Path) -> Result<(), PackageError> {
     if archive.len() > ENTRIES {
         return Err(PackageError::Invalid(format!("more than {ENTRIES} entries")));
     }
-    let mut left = UNPACKED_BYTES;
     let mut folders = ENTRIES;
     // Links are made when all files are there, so that no file can be written through one.
     let mut links = Vec::new();

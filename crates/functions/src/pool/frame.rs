@@ -128,6 +128,8 @@ pub(crate) fn remaining<'a>(header: &'a [u8], event: &'a [u8], written: usize) -
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -156,6 +158,19 @@ mod tests {
         assert_eq!(progress(&[0xff; 4]), Progress::Breach);
         assert_eq!(read(&frame(9, b""), |_| Bytes::new()), None);
         assert_eq!(read(&frame(3, b"short"), |_| Bytes::new()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_odd(bytes in prop::collection::vec(any::<u8>(), 0..200), length in 0_u8..120) {
+            let framed = [&[length, 0, 0, 0], bytes.as_slice()].concat();
+            for bytes in [&bytes, &framed] {
+                if let Progress::Whole(total) = progress(bytes) {
+                    let frame = &bytes[..total];
+                    let _ = read(frame, |from| Bytes::copy_from_slice(&frame[from..]));
+                }
+            }
+        }
     }
 
     #[test]

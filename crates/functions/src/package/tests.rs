@@ -112,11 +112,11 @@ fn refuses_a_bomb_before_it_fills_the_disk() {
     let bytes = zip(&[File("one", 0o644, &zeros), File("two", 0o644, &zeros), File("three", 0o644, &zeros)]);
     assert!(bytes.len() < 1 << 14);
     let folder = tempfile::tempdir().unwrap();
-    let refused = super::unpack::unpack_within(&bytes, folder.path(), 2 << 20);
+    let refused = unpack::unpack_within(&bytes, folder.path(), 2 << 20);
     assert!(matches!(refused, Err(PackageError::TooLarge)), "{refused:?}");
     assert!(!folder.path().join("three").exists() || fs::metadata(folder.path().join("three")).unwrap().len() == 0);
     let folder = tempfile::tempdir().unwrap();
-    super::unpack::unpack_within(&bytes, folder.path(), 3 << 20).unwrap();
+    unpack::unpack_within(&bytes, folder.path(), 3 << 20).unwrap();
 }
 
 #[test]

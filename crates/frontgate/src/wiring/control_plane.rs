@@ -45,8 +45,7 @@ pub(crate) async fn open(
         clock: clock(),
         ..functions::Settings::default()
     };
-    let functions =
-        functions::Functions::open(data.store(), data.blobs(), functions_settings, control.clone()).await?;
+    let functions = functions::Functions::open(data.store(), data.blobs(), functions_settings, control.clone()).await?;
     let identity = identity::Identity::open(data.store(), clock());
     let mounted = [apis.service().into(), functions.service().into(), identity.iam().into(), identity.sts().into()];
     let settings = wire::Settings {

@@ -36,16 +36,18 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let data = DataDir::open(&config.data_dir)?;
     let limits = if config.no_account_limits { AccountLimits::LIFTED } else { AccountLimits::AWS };
     let index = Arc::new(PlanIndex::new(limits));
-    let services = control.block_on(control_plane::open(&config, &data, &index, limits, addresses[0], control.handle()))?;
-    let (gateway, log) = data_plane::start(&config, listeners, threads, &index, &services, control.handle())?;
+    let services =
+        control.block_on(control_plane::open(&config, &data, &index, limits, addresses[0], control.handle()))?;
+    let (mut gateway, log) = data_plane::start(&config, listeners, threads, &index, &services, control.handle())?;
     for address in &addresses {
         tracing::info!(%address, "listening");
     }
     control.block_on(signals);
     tracing::info!("stopping: requests in flight may finish");
-    // The gateway waits for its threads, which may wait for the control runtime: it keeps running meanwhile.
-    gateway.stop();
+    gateway.drain();
+    // The environments belong to the data threads, which therefore end last.
     control.block_on(services.functions.shutdown(FUNCTIONS_GRACE));
+    gateway.stop();
     control.shutdown_timeout(FUNCTIONS_GRACE);
     drop(services);
     log.join().map_err(|_| anyhow::anyhow!("the access log's writer panicked"))?;

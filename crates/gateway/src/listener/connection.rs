@@ -15,8 +15,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
-use super::Thread;
 use super::tap::{Heads, Tap};
+use super::{Phase, Thread};
 use crate::body::Body;
 use crate::pipeline;
 use crate::settings::{HEAD_BYTES, HEAD_TIMEOUT, HTTP2_STREAMS};
@@ -115,7 +115,7 @@ pub(super) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let _entered = entered;
-    let mut stopping = thread.stopping.clone();
+    let mut phase = thread.phase.clone();
     let heads = Heads::default();
     let connection = Arc::new(Connection { peer, tls, heads: heads.clone() });
     let service = Serve { thread, connection };
@@ -131,7 +131,7 @@ pub(super) async fn serve<S>(
             );
             tokio::select! {
                 ended = served.as_mut() => ended,
-                _ = stopping.wait_for(|stopping| *stopping) => {
+                _ = phase.wait_for(|phase| *phase > Phase::Serving) => {
                     served.as_mut().graceful_shutdown();
                     served.await
                 }
@@ -147,7 +147,7 @@ pub(super) async fn serve<S>(
             );
             tokio::select! {
                 ended = served.as_mut() => ended,
-                _ = stopping.wait_for(|stopping| *stopping) => {
+                _ = phase.wait_for(|phase| *phase > Phase::Serving) => {
                     served.as_mut().graceful_shutdown();
                     served.await
                 }

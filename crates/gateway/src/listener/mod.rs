@@ -42,15 +42,28 @@ pub trait AnswerElse: Send + Sync {
 pub(crate) struct Thread {
     pub(crate) settings: Arc<Settings>,
     pub(crate) upstream: Upstream,
-    /// Turns to `true` once, when the gateway is to stop.
-    pub(crate) stopping: watch::Receiver<bool>,
+    /// Moves on when the gateway is to stop.
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// How far the gateway has got in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Accepting and serving.
+    Serving,
+    /// Finishing what is open.
+    Draining,
+    /// The threads end.
+    Ended,
 }
 
 /// The running data plane.
 #[derive(Debug)]
 pub struct Gateway {
     threads: Vec<std::thread::JoinHandle<()>>,
-    stop: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
+    /// Told by each thread once; taken by who waits for it.
+    drained: Option<std::sync::mpsc::Receiver<()>>,
 }
 
 /// A socket that listens, and what is spoken on it.
@@ -79,32 +92,53 @@ impl Gateway {
         grace: Duration,
         on_thread: OnThread,
     ) -> std::io::Result<Gateway> {
-        let (stop, stopping) = watch::channel(false);
+        let (phase, watched) = watch::channel(Phase::Serving);
+        let (drained_here, drained) = std::sync::mpsc::channel();
         let mut shares: Vec<Vec<accept::Share>> = (0..threads).map(|_| Vec::new()).collect();
         for listener in listeners {
             for (share, socket) in shares.iter_mut().zip(listener.sockets) {
                 share.push(accept::Share { socket, tls: listener.tls.clone() });
             }
         }
-        let mut gateway = Gateway { threads: Vec::new(), stop };
+        let mut gateway = Gateway { threads: Vec::new(), phase, drained: Some(drained) };
         for (number, share) in shares.into_iter().enumerate() {
-            let (settings, stopping, on_thread) = (Arc::clone(&settings), stopping.clone(), Arc::clone(&on_thread));
+            let (settings, phase, on_thread) = (Arc::clone(&settings), watched.clone(), Arc::clone(&on_thread));
+            let drained = drained_here.clone();
             let run = move || {
                 let runtime =
                     match tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()) {
                         Ok(runtime) => runtime,
                         Err(error) => return tracing::error!(%error, "a data thread could not start its runtime"),
                     };
-                runtime.block_on(serve(number, settings, share, stopping, grace, on_thread));
+                runtime.block_on(async move {
+                    on_thread(number);
+                    let mut ended = phase.clone();
+                    serve(number, settings, share, phase, grace).await;
+                    // Whoever waits may have gone, and then the phase is over as well.
+                    let _ = drained.send(());
+                    let _ = ended.wait_for(|phase| *phase == Phase::Ended).await;
+                });
             };
             gateway.threads.push(std::thread::Builder::new().name(format!("data-{number}")).spawn(run)?);
         }
         Ok(gateway)
     }
 
-    /// Stops accepting, lets open requests finish within the grace period, and waits for the threads to end.
-    pub fn stop(self) {
-        let _ = self.stop.send(true);
+    /// Stops accepting and waits until open requests have finished, at most for the grace period. The threads live on,
+    /// so that what else they carry (functions' environments) can end in its turn.
+    pub fn drain(&mut self) {
+        let Some(drained) = self.drained.take() else { return };
+        // A thread that has died no longer listens, nor does it answer.
+        let _ = self.phase.send(Phase::Draining);
+        for _ in &self.threads {
+            let _ = drained.recv();
+        }
+    }
+
+    /// Drains, if that has not been done, then waits for the threads to end.
+    pub fn stop(mut self) {
+        self.drain();
+        let _ = self.phase.send(Phase::Ended);
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("a data thread panicked");
@@ -118,13 +152,11 @@ async fn serve(
     number: usize,
     settings: Arc<Settings>,
     share: Vec<accept::Share>,
-    stopping: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
     grace: Duration,
-    on_thread: OnThread,
 ) {
-    on_thread(number);
     let log = settings.log.clone();
-    let thread = Rc::new(Thread { upstream: Upstream::new(&settings), settings, stopping: stopping.clone() });
+    let thread = Rc::new(Thread { upstream: Upstream::new(&settings), settings, phase: phase.clone() });
     let ticker = {
         let log = log.clone();
         tokio::task::spawn_local(async move {
@@ -141,8 +173,9 @@ async fn serve(
         .into_iter()
         .map(|share| tokio::task::spawn_local(accept::accept(share, Rc::clone(&thread), open.clone())))
         .collect();
-    let mut stop = stopping;
-    drop(stop.wait_for(|stopping| *stopping).await);
+    let mut stop = phase;
+    // The gateway is gone when its side of the channel is, and that means the same.
+    let _ = stop.wait_for(|phase| *phase > Phase::Serving).await.map(drop);
     for task in accepting {
         task.abort();
     }

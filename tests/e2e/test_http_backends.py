@@ -218,7 +218,7 @@ def test_http_chooses_its_response_by_the_backends_status(api):
     missing = api.call("/status/418")
     assert (missing.status, missing.json()) == (404, {"mapped": 418})
     unmatched = api.call("/status/500")
-    assert (unmatched.status, unmatched.text) == (500, '{"message":"Internal server error"}')
+    assert (unmatched.status, unmatched.text) == (500, '{"message": "Internal server error"}')
 
 
 def test_a_proxys_answer_comes_back_with_its_headers(api):
@@ -304,9 +304,9 @@ def failing(apigateway, server, upstream):
         backend.close()
 
 
-NETWORK_ERROR = (504, '{"message":"Network error communicating with endpoint"}')
-TIMED_OUT = (504, '{"message":"Endpoint request timed out"}')
-INTERNAL = (500, '{"message":"Internal server error"}')
+NETWORK_ERROR = (504, '{"message": "Network error communicating with endpoint"}')
+TIMED_OUT = (504, '{"message": "Endpoint request timed out"}')
+INTERNAL = (500, '{"message": "Internal server error"}')
 
 
 @pytest.mark.parametrize(

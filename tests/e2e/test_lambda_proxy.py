@@ -280,7 +280,7 @@ def test_a_well_formed_answer_reaches_the_client(answering, number):
 @pytest.mark.parametrize("number", range(len(MALFORMED)), ids=lambda number: MALFORMED[number])
 def test_a_malformed_answer_is_a_bad_gateway(answering, number):
     answer = answering.call(f"/m/{number}")
-    assert (answer.status, answer.text) == (502, '{"message":"Internal server error"}')
+    assert (answer.status, answer.text) == (502, '{"message": "Internal server error"}')
     assert answer.header("x-amzn-ErrorType") == "InternalServerErrorException"
 
 
@@ -328,7 +328,7 @@ def failing(apigateway, functions_client, server):
 @pytest.mark.parametrize("kind", ["raises", "exits", "quits", "killed", "hangs", "marshal"])
 def test_a_function_that_fails_is_a_bad_gateway_and_the_next_call_is_served(failing, language, kind):
     answer = failing.call(f"/{language}/{kind}", timeout=15)
-    assert (answer.status, answer.text) == (502, '{"message":"Internal server error"}')
+    assert (answer.status, answer.text) == (502, '{"message": "Internal server error"}')
     assert answer.header("x-amzn-ErrorType") == "InternalServerErrorException"
     again = failing.call(f"/{language}/fine")
     assert (again.status, again.text) == (200, "fine")
@@ -349,7 +349,7 @@ def test_what_the_gateway_may_not_call_or_find_is_answered_for(apigateway, funct
     api.deploy()
     for path in ("/forbidden", "/elsewhere", "/get"):
         answer = api.call(path)
-        assert (answer.status, answer.text) == (500, '{"message":"Internal server error"}'), path
+        assert (answer.status, answer.text) == (500, '{"message": "Internal server error"}'), path
     for path in ("/gone", "/alias"):
         assert api.call(path).status in (500, 502), path
     assert api.call("/fine").status == 200

@@ -46,7 +46,7 @@ def test_a_mock_reads_its_status_leniently(mocks, template):
 @pytest.mark.parametrize("template", REFUSED[:-1])
 def test_a_mock_refuses_what_gives_no_status(mocks, template):
     answer = mocks.call(f"/m{len(TAKEN) + REFUSED.index(template)}")
-    assert (answer.status, answer.text) == (500, '{"message":"Internal server error"}')
+    assert (answer.status, answer.text) == (500, '{"message": "Internal server error"}')
     assert answer.header("x-amzn-ErrorType") == "InternalServerErrorException"
 
 
@@ -236,7 +236,7 @@ def test_a_broken_template_is_a_server_error_and_says_nothing_of_itself(apigatew
         answer = api.call(f"/b{number}")
         assert answer.status in (200, 403, 500), template
         if answer.status == 500:
-            assert answer.text == '{"message":"Internal server error"}'
+            assert answer.text == '{"message": "Internal server error"}'
     assert api.call("/b0").status == 500, "a template that ends in a lone $ fails"
 
 

@@ -9,6 +9,7 @@ use plan::Backend;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::listener::Thread;
+use crate::log::push_json;
 use crate::route::Routed;
 
 /// Runs the method's function on `payload`.
@@ -19,7 +20,7 @@ pub(super) async fn invoke(
     payload: Bytes,
     trace: Option<&str>,
 ) -> Result<Outcome, Fault> {
-    let Backend::Lambda { function_arn, credentials, .. } = &routed.method.integration.backend else {
+    let Backend::Lambda { function_arn, credentials, proxy } = &routed.method.integration.backend else {
         return Err(Fault::Internal { reason: "a function was to be called for a backend that is none".into() });
     };
     let plan = &exchange.plan;
@@ -51,6 +52,13 @@ pub(super) async fn invoke(
     };
     match thread.settings.functions.invoke(invocation).await {
         Ok(invoked) => Ok(invoked.outcome),
+        // Behind a mapping template, what Lambda says about it is mapped like an answer of the function.
+        Err(InvokeRefusal::BadPayload { message, too_large: false }) if !*proxy => {
+            let mut payload = String::from("{\"Type\":\"User\",\"message\":");
+            push_json(&mut payload, &message);
+            payload.push('}');
+            Ok(Outcome::Returned(payload.into()))
+        }
         Err(InvokeRefusal::NotPermitted) => Err(Fault::FunctionNotPermitted),
         Err(refusal) => Err(Fault::FunctionRefused { reason: refusal_text(&refusal).into() }),
     }

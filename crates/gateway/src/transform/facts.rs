@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
 
 use super::headers::passes_from_client;
@@ -149,7 +150,11 @@ impl<'e> Facts<'e> {
     /// Sets what the gateway's front adds, the trace apart, for a backend that gets the client's headers.
     pub(super) fn set_forwarded(&self, headers: &mut HeaderMap) {
         for added in [Added::ForwardedFor, Added::ForwardedPort, Added::ForwardedProto] {
-            if let Ok(value) = HeaderValue::from_str(&self.added(added)) {
+            let value = match self.added(added) {
+                Cow::Owned(text) => HeaderValue::from_maybe_shared(Bytes::from(text)).ok(),
+                Cow::Borrowed(text) => HeaderValue::from_str(text).ok(),
+            };
+            if let Some(value) = value {
                 headers.insert(HeaderName::from_static(added.lower()), value);
             }
         }

@@ -61,7 +61,7 @@ fn check(serve: fn(TcpStream), status: u16, message: &str) {
     let node = Node::start(vec![proxy("/up", format!("http://{}/", backend(serve)))]);
     let began = Instant::now();
     let answer = node.get("/up");
-    assert_eq!((answer.status, answer.body.as_str()), (status, format!("{{\"message\":\"{message}\"}}").as_str()));
+    assert_eq!((answer.status, answer.body.as_str()), (status, format!("{{\"message\": \"{message}\"}}").as_str()));
     assert!(began.elapsed() < Duration::from_secs(10));
     assert_eq!(node.stop().len(), 1);
 }

@@ -94,6 +94,8 @@ enum FunctionAnswer {
     Fails(Value),
     /// The invocation is refused for want of permission.
     Forbids,
+    /// Lambda cannot read the payload, and says so.
+    Misreads(String),
 }
 
 #[derive(Deserialize)]
@@ -155,6 +157,9 @@ fn run_case(name: &str, case: &Case) {
         match &answer {
             Some(FunctionAnswer::Returns(value)) => Ok(Outcome::Returned(value.to_string().into())),
             Some(FunctionAnswer::Fails(value)) => Ok(Outcome::Failed(value.to_string().into())),
+            Some(FunctionAnswer::Misreads(message)) => {
+                Err(InvokeRefusal::BadPayload { message: message.clone(), too_large: false })
+            }
             Some(FunctionAnswer::Forbids) | None => Err(InvokeRefusal::NotPermitted),
         }
     });

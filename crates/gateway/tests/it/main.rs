@@ -5,6 +5,8 @@ mod bodies;
 #[cfg(test)]
 mod cases;
 mod hostile;
+#[cfg(test)]
+mod http2;
 mod pipeline;
 #[cfg(test)]
 mod support;

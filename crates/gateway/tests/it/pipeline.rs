@@ -135,7 +135,7 @@ fn a_functions_failures_are_answered_as_aws_does() {
         let answer = node.get(path);
         assert_eq!(
             (answer.status, answer.body.as_str()),
-            (status, "{\"message\":\"Internal server error\"}"),
+            (status, "{\"message\": \"Internal server error\"}"),
             "{path}"
         );
         assert_eq!(answer.header("x-amzn-errortype"), "InternalServerErrorException");

@@ -35,7 +35,7 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
         Backend::Http { proxy: true, .. } | Backend::Lambda { proxy: true, .. }
     );
     let mut answer = match (reply, is_proxy) {
-        (Reply::Http(response), true) => return Ok(http_proxy(*response)),
+        (Reply::Http(response), true) => return http_proxy(*response),
         (Reply::Lambda(outcome), true) => match outcome {
             base::seams::Outcome::Failed(_) => return Err(Fault::FunctionFailed),
             base::seams::Outcome::Returned(payload) => proxy_response::answer(&payload, wants_binary(exchange))?,
@@ -54,8 +54,11 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
 }
 
 /// Status, headers and body go through as they come.
-fn http_proxy(response: Response<Incoming>) -> Answer {
+fn http_proxy(response: Response<Incoming>) -> Result<Answer, Fault> {
     let (head, incoming) = response.into_parts();
+    if head.status.is_informational() {
+        return Err(Fault::BackendUnreachable { reason: "the backend switches protocols unasked".into() });
+    }
     let mut headers = HeaderMap::with_capacity(head.headers.len() + 4);
     let mut last: Option<HeaderName> = None;
     for (name, value) in head.headers {
@@ -64,7 +67,7 @@ fn http_proxy(response: Response<Incoming>) -> Answer {
             add_to_response(&mut headers, ResponseOf::HttpProxy, name.clone(), value);
         }
     }
-    Answer { status: head.status, headers, body: Body::streamed(incoming), trace_id: None }
+    Ok(Answer { status: head.status, headers, body: Body::streamed(incoming), trace_id: None })
 }
 
 /// What a mapped integration's response is made from.
@@ -145,6 +148,9 @@ fn mapped(facts: &Facts<'_>, backend: FromBackend, mut overrides: Overrides) -> 
         None if chosen.is_declared => chosen.status,
         None => return Err(Fault::NoMethodResponse { status: chosen.status }),
     };
+    if status.is_informational() {
+        return Err(Fault::ResponseTransformation { reason: "a status below 200 does not end an exchange".into() });
+    }
     if !headers.contains_key(CONTENT_TYPE)
         && let Some((media_type, _)) = template
         && let Ok(value) = HeaderValue::try_from(media_type)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use plan::{Backend, UriTemplate};
 
-use crate::support::{Node, backend, method, read_request};
+use crate::support::{Node, backend, method, mock, read_request};
 
 fn proxy(path: &str, uri: String) -> (String, plan::MethodPlan) {
     let (path, mut method) =
@@ -81,7 +81,46 @@ fn a_backend_that_misbehaves_costs_its_own_request_only() {
     check(
         |mut stream| {
             read_request(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+        },
+        504,
+        NETWORK,
+    );
+    check(
+        |mut stream| {
+            read_request(&mut stream);
             // Keeps the connection open and says nothing.
+            read_request(&mut stream);
+        },
+        504,
+        "Endpoint request timed out",
+    );
+}
+
+/// Checks what becomes of an answer that a mapped integration must see whole.
+fn check_mapped(serve: fn(TcpStream), status: u16, message: &str) {
+    let uri = UriTemplate::parse(&format!("http://{}/", backend(serve)));
+    let (path, mut plan) = mock("/up", "GET", "never");
+    plan.integration.backend = Backend::Http { method: None, uri, proxy: false };
+    plan.integration.timeout = Duration::from_millis(300);
+    let answer = Node::start(vec![(path, plan)]).get("/up");
+    assert_eq!((answer.status, answer.body.as_str()), (status, format!("{{\"message\": \"{message}\"}}").as_str()));
+}
+
+#[test]
+fn a_mapped_answer_that_does_not_end_fails_like_one_that_does_not_begin() {
+    check_mapped(
+        |mut stream| {
+            read_request(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+        },
+        504,
+        "Network error communicating with endpoint",
+    );
+    check_mapped(
+        |mut stream| {
+            read_request(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
             read_request(&mut stream);
         },
         504,

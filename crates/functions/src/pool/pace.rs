@@ -16,7 +16,7 @@ const SIDE_BY_SIDE: usize = 2;
 const QUICK: Duration = Duration::from_millis(1);
 
 /// How long a call waits for another to be done before it takes or starts an environment of its own.
-pub(super) const PATIENCE: Duration = Duration::from_millis(5);
+pub(super) const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The paces of a thread's versions, by their serial numbers.
 #[derive(Default)]
@@ -26,13 +26,14 @@ pub(super) struct Paces {
 
 struct Pace {
     running: usize,
-    /// A moving average of what calls took; long at first, so that nobody waits for what is not known to be quick.
-    recent: Duration,
+    /// What the quickest calls took of late, which says more than an average where others use the machine too. Long at
+    /// first, so that nobody waits for what is not known to be quick.
+    quickest: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { running: 0, recent: PATIENCE }
+        Pace { running: 0, quickest: PATIENCE }
     }
 }
 
@@ -47,20 +48,20 @@ impl Paces {
         if let Some(pace) = self.of.borrow_mut().get_mut(&serial) {
             pace.running = pace.running.saturating_sub(1);
             if let Some(took) = took {
-                pace.recent = (pace.recent * 3 + took) / 4;
+                pace.quickest = took.min(pace.quickest + pace.quickest / 8);
             }
         }
     }
 
     /// Whether a call should wait a moment for one that runs.
     pub(super) fn is_worth_waiting(&self, serial: u64) -> bool {
-        self.of.borrow().get(&serial).is_some_and(|pace| pace.running >= SIDE_BY_SIDE && pace.recent < QUICK)
+        self.of.borrow().get(&serial).is_some_and(|pace| pace.running >= SIDE_BY_SIDE && pace.quickest < QUICK)
     }
 
-    /// Notes that a call waited in vain: the version is not that quick any more.
+    /// Notes that a call waited in vain: after a few of them nobody waits, until a call is quick again.
     pub(super) fn waited_in_vain(&self, serial: u64) {
         if let Some(pace) = self.of.borrow_mut().get_mut(&serial) {
-            pace.recent = PATIENCE;
+            pace.quickest = (pace.quickest * 2).min(PATIENCE);
         }
     }
 
@@ -89,9 +90,11 @@ mod tests {
         paces.end(1, None);
         assert!(!paces.is_worth_waiting(1), "there is room beside the one that runs");
         paces.begin(1);
-        paces.waited_in_vain(1);
+        (0..4).for_each(|_| paces.waited_in_vain(1));
         assert!(!paces.is_worth_waiting(1));
-        (0..20).for_each(|_| call(Duration::from_millis(3)));
+        call(Duration::from_micros(100));
+        assert!(paces.is_worth_waiting(1), "one quick call shows what the version can do");
+        (0..40).for_each(|_| call(Duration::from_millis(3)));
         assert!(!paces.is_worth_waiting(1));
         paces.forget(1);
         assert!(!paces.is_worth_waiting(1));

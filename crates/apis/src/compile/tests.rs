@@ -156,6 +156,18 @@ fn responses_come_by_rising_status_and_bad_patterns_are_never_chosen() {
 }
 
 #[test]
+fn responses_know_whether_the_method_declares_them() {
+    let mut with_responses =
+        method(json!({"kind": "MOCK", "responses": {"200": {}, "404": {"selection_pattern": "4"}}}));
+    with_responses["responses"] = json!({"200": {}, "500": {}});
+    let plan = compile(json!({"/": {"GET": with_responses}}), &[]);
+    let resource = plan.router.find("/", &mut Captures::new(), |_| true).unwrap();
+    let responses = &resource.method("GET").unwrap().integration.responses;
+    let brief: Vec<_> = responses.iter().map(|response| (response.status.as_u16(), response.is_declared)).collect();
+    assert_eq!(brief, [(200, true), (404, false)]);
+}
+
+#[test]
 fn a_broken_template_fails_when_it_is_used_and_no_other() {
     let plan = compile(
         json!({"/": {"GET": method(json!({"kind": "MOCK", "request_templates": {

@@ -1,12 +1,15 @@
 //! Bodies: reading a request's within its bounds, and sending a response's, whole or as it comes.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use base::limits::GATEWAY_PAYLOAD_BYTES;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
 
 use crate::fault::Fault;
 use crate::log::Pending;
@@ -29,6 +32,11 @@ pub enum Body {
 pub struct Streamed {
     incoming: Incoming,
     left: usize,
+    /// How long the other side may be silent.
+    patience: Duration,
+    /// Runs from the first wait on; a frame that came since then starts it anew when it ends.
+    silence: Option<Pin<Box<Sleep>>>,
+    came_since: bool,
     /// Written when the body has ended, for only then its length is known.
     log: Option<Pending>,
     sent: u64,
@@ -43,12 +51,21 @@ impl Body {
         Body::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
-    /// A body that is passed on, at most 10 MB of it.
-    pub fn streamed(incoming: Incoming) -> Body {
+    /// A body that is passed on, at most 10 MB of it, as long as the other side is never silent for longer than
+    /// `patience`.
+    pub fn streamed(incoming: Incoming, patience: Duration) -> Body {
         if HttpBody::is_end_stream(&incoming) {
             return Body::EMPTY;
         }
-        Body::Streamed(Box::new(Streamed { incoming, left: GATEWAY_PAYLOAD_BYTES, log: None, sent: 0 }))
+        Body::Streamed(Box::new(Streamed {
+            incoming,
+            left: GATEWAY_PAYLOAD_BYTES,
+            patience,
+            silence: None,
+            came_since: false,
+            log: None,
+            sent: 0,
+        }))
     }
 
     /// The length, where it is known.
@@ -62,6 +79,22 @@ impl Body {
             Body::Whole(bytes) => pending.write(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Body::Streamed(streamed) => streamed.log = Some(pending),
         }
+    }
+}
+
+impl Streamed {
+    /// Waits for the end of the other side's patience.
+    #[cold]
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.patience)));
+        while silence.as_mut().poll(context).is_ready() {
+            if !self.came_since {
+                return Poll::Ready(());
+            }
+            self.came_since = false;
+            silence.as_mut().reset(Instant::now() + self.patience);
+        }
+        Poll::Pending
     }
 }
 
@@ -81,7 +114,10 @@ impl HttpBody for Body {
         match self.get_mut() {
             Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Body::Streamed(streamed) => {
-                let frame = std::task::ready!(Pin::new(&mut streamed.incoming).poll_frame(context));
+                let Poll::Ready(frame) = Pin::new(&mut streamed.incoming).poll_frame(context) else {
+                    return streamed.wait(context).map(|()| Some(Err("the other side fell silent".into())));
+                };
+                streamed.came_since = true;
                 Poll::Ready(match frame {
                     Some(Ok(frame)) => {
                         let length = frame.data_ref().map_or(0, Bytes::len);
@@ -208,7 +244,7 @@ impl RequestBody {
     pub fn pass_on(&mut self) -> Body {
         match (self.incoming.take(), self.whole.take()) {
             (_, Some(whole)) => Body::whole(whole),
-            (Some(incoming), None) => Body::streamed(incoming),
+            (Some(incoming), None) => Body::streamed(incoming, BODY_TIMEOUT),
             (None, None) => Body::EMPTY,
         }
     }

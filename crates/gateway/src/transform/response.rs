@@ -35,7 +35,7 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
         Backend::Http { proxy: true, .. } | Backend::Lambda { proxy: true, .. }
     );
     let mut answer = match (reply, is_proxy) {
-        (Reply::Http(response), true) => return http_proxy(*response),
+        (Reply::Http(response), true) => return http_proxy(*response, routed.method.integration.timeout),
         (Reply::Lambda(outcome), true) => match outcome {
             base::seams::Outcome::Failed(_) => return Err(Fault::FunctionFailed),
             base::seams::Outcome::Returned(payload) => proxy_response::answer(&payload, wants_binary(exchange))?,
@@ -53,8 +53,8 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
     Ok(answer)
 }
 
-/// Status, headers and body go through as they come.
-fn http_proxy(response: Response<Incoming>) -> Result<Answer, Fault> {
+/// Status, headers and body go through as they come, unless the backend is silent for longer than `timeout`.
+fn http_proxy(response: Response<Incoming>, timeout: Duration) -> Result<Answer, Fault> {
     let (head, incoming) = response.into_parts();
     if head.status.is_informational() {
         return Err(Fault::BackendUnreachable { reason: "the backend switches protocols unasked".into() });
@@ -67,7 +67,7 @@ fn http_proxy(response: Response<Incoming>) -> Result<Answer, Fault> {
             add_to_response(&mut headers, ResponseOf::HttpProxy, name.clone(), value);
         }
     }
-    Ok(Answer { status: head.status, headers, body: Body::streamed(incoming), trace_id: None })
+    Ok(Answer { status: head.status, headers, body: Body::streamed(incoming, timeout), trace_id: None })
 }
 
 /// What a mapped integration's response is made from.

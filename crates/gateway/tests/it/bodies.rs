@@ -157,3 +157,30 @@ fn a_backend_that_breaks_off_ends_the_clients_connection() {
     assert!(answer.body.len() < 100, "a body that broke off must not look whole");
     assert_eq!(node.stop().len(), 1);
 }
+
+#[test]
+fn a_backend_may_take_its_time_but_not_fall_silent() {
+    let slow = backend(|mut stream| {
+        read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n");
+        // All pauses together are longer than the integration's timeout; none is alone. The client says nothing more.
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        for _ in 0..8 {
+            read_request(&mut stream);
+            let _ = stream.write_all(b"x");
+        }
+    });
+    let silent = backend(|mut stream| {
+        read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nxx");
+        read_request(&mut stream);
+    });
+    let (path, mut patient) = proxy("/slow", format!("http://{slow}/"));
+    patient.integration.timeout = Duration::from_secs(1);
+    let node = Node::start(vec![(path, patient), proxy("/silent", format!("http://{silent}/"))]);
+    assert_eq!(node.get("/slow").body, "xxxxxxxx");
+    let began = Instant::now();
+    assert_eq!(node.get("/silent").body, "xx");
+    assert!(began.elapsed() < Duration::from_secs(10), "the client is not left waiting");
+    assert_eq!(node.stop().len(), 2);
+}

@@ -35,11 +35,12 @@ pub(super) async fn invoke(
             return Err(not_yet(name));
         }
     }
+    let trace = trace_header(functions.engine.clock.now().whole_seconds());
     let invocation = Invocation {
         function_arn: named.qualified_arn().into(),
         payload: input.payload.map_or_else(Bytes::new, |Sensitive(Blob(payload))| payload),
         caller: Caller::Trusted,
-        trace_id: None,
+        trace_id: Some(trace.clone()),
         client_context: input.client_context.as_deref().map(client_context).transpose()?,
         tail_log: input.log_type.as_deref() == Some("Tail"),
     };
@@ -62,7 +63,16 @@ pub(super) async fn invoke(
         durable_execution_arn: None,
     };
     let remapped = HeaderName::from_static("x-amzn-remapped-content-length");
-    Ok(Answer::from(output).with_header(remapped, HeaderValue::from_static("0")))
+    let answer = Answer::from(output).with_header(remapped, HeaderValue::from_static("0"));
+    let trace = HeaderValue::try_from(trace).map_err(ApiError::internal)?;
+    Ok(answer.with_header(HeaderName::from_static("x-amzn-trace-id"), trace))
+}
+
+/// A trace of the call's own, which is not sampled: `Root=1-{8 hex of the time}-{24 hex};Parent={16 hex};Sampled=0`.
+fn trace_header(epoch_seconds: u64) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let random = base::ids::random_bytes::<20>();
+    format!("Root=1-{:08x}-{};Parent={};Sampled=0", epoch_seconds as u32, hex(&random[..12]), hex(&random[12..]))
 }
 
 /// `X-Amz-Client-Context`: JSON in base64.

@@ -69,8 +69,12 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     fs::set_permissions(to, Permissions::from_mode(0o555))
 }
 
+/// A path longer than the folder's own by this is made short before it is gone into, as the kernel names no path beyond
+/// 4,096 bytes.
+const LONG_PATH: usize = 2048;
+
 /// Removes a folder and all in it, also where folders are not writable. Links are removed, not followed. A folder that is
-/// not there is fine.
+/// not there is fine. A function may nest folders as deep as it likes: nothing here recurses or keeps them open.
 pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -80,9 +84,36 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     if !metadata.is_dir() {
         return fs::remove_file(path);
     }
-    fs::set_permissions(path, Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(path)? {
-        remove_tree(&entry?.path())?;
+    let (mut folders, mut shortened) = (vec![path.to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        if fs::remove_dir(&folder).is_ok() {
+            continue;
+        }
+        fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+        let mut inner = Vec::new();
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                true => inner.push(entry.path()),
+                false => fs::remove_file(entry.path())?,
+            }
+        }
+        if inner.is_empty() {
+            fs::remove_dir(&folder)?;
+            continue;
+        }
+        folders.push(folder);
+        for deep in inner {
+            let is_long = deep.as_os_str().len() > path.as_os_str().len() + LONG_PATH;
+            let short = path.join(format!(".removed-{shortened}"));
+            if is_long {
+                // A folder can be moved only where it may be written to, for its `..` changes.
+                fs::set_permissions(&deep, Permissions::from_mode(0o700))?;
+                fs::rename(&deep, &short)?;
+                shortened += 1;
+            }
+            folders.push(if is_long { short } else { deep });
+        }
     }
-    fs::remove_dir(path)
+    Ok(())
 }

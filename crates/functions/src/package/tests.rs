@@ -120,6 +120,29 @@ fn refuses_a_bomb_before_it_fills_the_disk() {
 }
 
 #[test]
+fn refuses_folders_nested_without_end() {
+    let deep = |levels: usize| zip(&[File(&format!("{}x", "d/".repeat(levels)), 0o644, b"")]);
+    assert!(unpacked(&deep(127)).is_ok());
+    assert!(matches!(unpacked(&deep(128)), Err(PackageError::Invalid(_))));
+    assert!(matches!(unpacked(&deep(2000)), Err(PackageError::Invalid(_))));
+}
+
+#[test]
+fn removes_folders_nested_beyond_any_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    fs::create_dir(&root).unwrap();
+    // As a function would: each level made in the one above, the whole far longer than a path may be.
+    let script = "import os\nfor n in range(5000):\n os.mkdir('d' * 20); os.chdir('d' * 20); open('f', 'w').close()\n";
+    let made = std::process::Command::new("python3").args(["-c", script]).current_dir(&root).status().unwrap();
+    assert!(made.success());
+    fs::set_permissions(root.join("d".repeat(20)), fs::Permissions::from_mode(0o555)).unwrap();
+    remove_tree(&root).unwrap();
+    assert!(!root.exists());
+    remove_tree(&root).unwrap();
+}
+
+#[test]
 fn a_working_copy_is_its_own() {
     let folder = unpacked(&zip(&[File("a/b.py", 0o644, b"one"), Link("c", "a/b.py")])).unwrap();
     let code = folder.path().join("in");

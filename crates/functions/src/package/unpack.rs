@@ -15,6 +15,9 @@ pub(crate) const UNPACKED_BYTES: u64 = 262_144_000;
 /// How many files and folders a package may hold. AWS names no number; this one keeps a small zip from making millions.
 const ENTRIES: usize = 100_000;
 
+/// How deep folders may be nested. AWS names no number; this one keeps every walk through a package shallow.
+const DEPTH: usize = 128;
+
 /// The longest target of a symbolic link.
 const LINK_BYTES: u64 = 4096;
 
@@ -136,7 +139,12 @@ fn inside(name: &str) -> Result<PathBuf, PackageError> {
     if name.contains(['\0', '\\']) || path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
         return Err(PackageError::Invalid(format!("the entry {name:?} lies outside the package")));
     }
-    normalise(path).ok_or_else(|| PackageError::Invalid(format!("the entry {name:?} lies outside the package")))
+    let path =
+        normalise(path).ok_or_else(|| PackageError::Invalid(format!("the entry {name:?} lies outside the package")))?;
+    match path.components().count() {
+        0..=DEPTH => Ok(path),
+        _ => Err(PackageError::Invalid(format!("an entry lies more than {DEPTH} folders deep"))),
+    }
 }
 
 /// Resolves `.` and `..` by their names alone; `None` where that leads above the start.

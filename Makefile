@@ -35,7 +35,7 @@ lint: ## Clippy and tidy
 unit: ## The Rust tests alone
 	@cargo test --workspace
 
-e2e: ## The end-to-end tests alone, against a debug build: make e2e ARGS="-k items"
+e2e: set-up ## The end-to-end tests alone, against a debug build: make e2e ARGS="-k items"
 	@cargo build --workspace
 	@cd tests/e2e && PATH="$(CURDIR)/.venv/bin:$$PATH" FRONTGATE_BIN="$(CURDIR)/target/debug/frontgate" python -m pytest $(ARGS)
 

@@ -29,6 +29,8 @@ pub enum Fault {
     HeadersTooLarge,
     /// The client closed, sent a malformed body or took too long over it.
     BadBody,
+    /// The request has several `Host` headers.
+    SeveralHosts,
     /// The query holds a character that must be escaped.
     BadQuery,
     /// No template matches the body's media type and passing it through is not allowed.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use base::clock::Moment;
 use http::Response;
+use http::header::HOST;
 use http::request::Parts;
 use hyper::body::Incoming;
 use plan::{Lookup, PlanIndex, StagePlan};
@@ -150,6 +151,9 @@ fn check_syntax(exchange: &Exchange, body: &RequestBody) -> Result<(), Fault> {
     let headers: usize = exchange.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers > HEADERS_BYTES {
         return Err(Fault::HeadersTooLarge);
+    }
+    if exchange.head.headers.get_all(HOST).iter().nth(1).is_some() {
+        return Err(Fault::SeveralHosts);
     }
     if exchange.query().bytes().any(|byte| matches!(byte, b'|' | b'{' | b'}')) {
         return Err(Fault::BadQuery);

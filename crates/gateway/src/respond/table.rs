@@ -57,7 +57,9 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
             "BadRequestException",
             "Request Header Fields Too Large",
         ),
-        Fault::BadBody | Fault::BadQuery => row("DEFAULT_4XX", S::BAD_REQUEST, "BadRequestException", "Bad Request"),
+        Fault::BadBody | Fault::SeveralHosts | Fault::BadQuery => {
+            row("DEFAULT_4XX", S::BAD_REQUEST, "BadRequestException", "Bad Request")
+        }
         Fault::UnsupportedMediaType => {
             row("UNSUPPORTED_MEDIA_TYPE", S::UNSUPPORTED_MEDIA_TYPE, "BadRequestException", "Unsupported Media Type")
         }
@@ -119,6 +121,7 @@ pub fn log_text(fault: &Fault) -> String {
         Fault::RequestTooLarge => "the body exceeds 10 MB".into(),
         Fault::HeadersTooLarge => "the headers exceed 10,240 bytes".into(),
         Fault::BadBody => "the body could not be read".into(),
+        Fault::SeveralHosts => "the request has several Host headers".into(),
         Fault::BadQuery => "the query has a character that must be escaped".into(),
         Fault::UnsupportedMediaType => "no template for this media type, and passthrough is not allowed".into(),
         Fault::BodyNotJson => "a mapping needs a JSON body".into(),

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
 
 use super::headers::passes_from_client;
 use super::query;
@@ -121,8 +122,13 @@ impl<'e> Facts<'e> {
         if let Some(added) = Added::of(&lower) {
             return vec![self.added(added)];
         }
+        if lower == HOST
+            && let Some(host) = self.host_of_target()
+        {
+            return vec![host.into()];
+        }
         if !headers.contains_key(&lower) {
-            return if lower == HOST { self.synthetic_host().into_iter().collect() } else { Vec::new() };
+            return Vec::new();
         }
         let written = self.spelling().find(lower.as_str());
         if written.is_some_and(|written| written != name) {
@@ -140,9 +146,11 @@ impl<'e> Facts<'e> {
     /// gateway adds.
     pub(super) fn headers(&self) -> impl Iterator<Item = (&str, Vec<Cow<'_, str>>)> {
         let sent = self.exchange.head.headers.keys();
-        let passed = sent.filter(|name| passes_from_client(name) && Added::of(name).is_none());
-        let host = self.synthetic_host().map(|host| ("Host", vec![host]));
-        host.into_iter()
+        let host = self.host_of_target();
+        let is_replaced = move |name: &HeaderName| Added::of(name).is_some() || (host.is_some() && *name == HOST);
+        let passed = sent.filter(move |name| passes_from_client(name) && !is_replaced(name));
+        host.map(|host| ("Host", vec![host.into()]))
+            .into_iter()
             .chain(passed.map(|name| (self.spelling().of(name.as_str()), self.values(name))))
             .chain(Added::ALL.into_iter().map(|added| (added.spelling(), vec![self.added(added)])))
     }
@@ -166,10 +174,10 @@ impl<'e> Facts<'e> {
         if *name == COOKIE && values.len() > 1 { vec![values.join("; ").into()] } else { values }
     }
 
-    /// HTTP/2 says in its pseudo-header which host is meant.
-    fn synthetic_host(&self) -> Option<Cow<'_, str>> {
-        let is_named = self.exchange.head.headers.contains_key(HOST);
-        (!is_named && self.exchange.head.version == http::Version::HTTP_2).then(|| self.exchange.host().into())
+    /// The host that the request's target names, in HTTP/2 and in absolute form; it counts more than a header
+    /// (RFC 9112, 3.2.2).
+    fn host_of_target(&self) -> Option<&str> {
+        self.exchange.head.uri.authority().map(Authority::as_str)
     }
 
     fn added(&self, header: Added) -> Cow<'_, str> {

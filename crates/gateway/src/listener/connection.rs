@@ -119,6 +119,8 @@ pub(super) async fn serve<S>(
     let heads = Heads::default();
     let connection = Arc::new(Connection { peer, tls, heads: heads.clone() });
     let service = Serve { thread, connection };
+    // What is waited for holds a lock as long as it lives, so it must not live on while requests finish.
+    let draining = async { drop(phase.wait_for(|phase| *phase > Phase::Serving).await) };
     let ended = match protocol {
         Protocol::Http1 => {
             let mut served = pin!(
@@ -131,7 +133,7 @@ pub(super) async fn serve<S>(
             );
             tokio::select! {
                 ended = served.as_mut() => ended,
-                _ = phase.wait_for(|phase| *phase > Phase::Serving) => {
+                () = draining => {
                     served.as_mut().graceful_shutdown();
                     served.await
                 }
@@ -147,7 +149,7 @@ pub(super) async fn serve<S>(
             );
             tokio::select! {
                 ended = served.as_mut() => ended,
-                _ = phase.wait_for(|phase| *phase > Phase::Serving) => {
+                () = draining => {
                     served.as_mut().graceful_shutdown();
                     served.await
                 }

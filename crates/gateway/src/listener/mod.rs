@@ -116,6 +116,7 @@ impl Gateway {
                     serve(number, settings, share, phase, grace).await;
                     // Whoever waits may have gone, and then the phase is over as well.
                     let _ = drained.send(());
+                    drop(drained);
                     let _ = ended.wait_for(|phase| *phase == Phase::Ended).await;
                 });
             };

@@ -103,7 +103,7 @@ pub enum ResponseOf {
 
 /// Whether a `Content-Encoding` names a coding that the body really has. The service was recorded to drop the header;
 /// a compressed body without it would be of no use to anyone, and we pass the body on as it is.
-fn is_coding(value: &[u8]) -> bool {
+pub fn is_coding(value: &[u8]) -> bool {
     [&b"gzip"[..], b"deflate", b"br", b"zstd", b"compress"].iter().any(|coding| value.eq_ignore_ascii_case(coding))
 }
 

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use http::{Method, Request, Uri};
 use plan::integration::{Passthrough, RequestMapping};
 use plan::media::mime;
@@ -12,7 +14,7 @@ use templates::vtl::{Overrides, Template};
 
 use super::content::{self, Payload};
 use super::facts::Facts;
-use super::headers::{may_be_mapped, passes_mapping_to_http, passes_to_http_proxy};
+use super::headers::{is_coding, may_be_mapped, passes_mapping_to_http, passes_to_http_proxy};
 use super::mapping::{self, Mapped};
 use super::{lambda_event, scope};
 use crate::body::{Body, RequestBody};
@@ -85,7 +87,8 @@ async fn http_proxy(
     let exchange = facts.exchange;
     let mapped = mapping::request(facts, body).await?;
     let method = method.unwrap_or(&facts.routed.verb).clone();
-    let mut headers = HeaderMap::with_capacity(exchange.head.headers.len() + 4);
+    let passed = if takes_no_body(&method) { Body::EMPTY } else { body.pass_on() };
+    let mut headers = HeaderMap::with_capacity(exchange.head.headers.len() + 8);
     for (name, value) in &exchange.head.headers {
         if passes_to_http_proxy(name, value) {
             headers.append(name, value.clone());
@@ -93,9 +96,15 @@ async fn http_proxy(
     }
     join_cookie(exchange, &mut headers);
     facts.set_forwarded(&mut headers);
+    // The service unpacks a body and drops the header; ours is passed on packed, and says so.
+    if let Some(coding) = exchange.head.headers.get(CONTENT_ENCODING)
+        && is_coding(coding.as_bytes())
+        && passed.length() != Some(0)
+    {
+        headers.insert(CONTENT_ENCODING, coding.clone());
+    }
     let trace = add_defaults(facts, &mut headers)?;
     add_mapped_headers(&mut headers, &mapped)?;
-    let passed = if takes_no_body(&method) { Body::EMPTY } else { body.pass_on() };
     let query = Some(exchange.query()).filter(|query| !query.is_empty());
     let call = http_call(method, uri, query, &mapped, headers, passed)?;
     Ok(IntegrationRequest { trace: Some(trace), overrides: Overrides::default(), call })

@@ -37,7 +37,8 @@ unit: ## The Rust tests alone
 
 e2e: set-up ## The end-to-end tests alone, against a debug build: make e2e ARGS="-k items"
 	@cargo build --workspace
-	@cd tests/e2e && PATH="$(CURDIR)/.venv/bin:$$PATH" FRONTGATE_BIN="$(CURDIR)/target/debug/frontgate" python -m pytest $(ARGS)
+	@folder=$$(mktemp --directory); trap 'rm -rf "$$folder"' EXIT; export PYTEST_DEBUG_TEMPROOT=$$folder; \
+	cd tests/e2e && PATH="$(CURDIR)/.venv/bin:$$PATH" FRONTGATE_BIN="$(CURDIR)/target/debug/frontgate" python -m pytest $(ARGS)
 
 cases: ## Write the golden help text and docs/configuration.md anew after a wanted change
 	@FRONTGATE_UPDATE_CASES=1 cargo test --package frontgate

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use gateway::listener::{Listener, tls};
+use gateway::log::LogSender;
 use gateway::{Gateway, Settings};
 use plan::PlanIndex;
 use tokio::runtime::Handle;
@@ -18,6 +19,20 @@ pub(crate) struct Bound {
     listeners: Vec<Listener>,
     /// The addresses as they were bound; the first is that of `--listen`.
     pub(crate) addresses: Vec<SocketAddr>,
+}
+
+/// The access log while the program runs.
+pub(crate) struct AccessLog {
+    log: LogSender,
+    writer: std::thread::JoinHandle<()>,
+}
+
+impl AccessLog {
+    /// Writes what is left.
+    pub(crate) fn close(self) -> anyhow::Result<()> {
+        self.log.close();
+        self.writer.join().map_err(|_| anyhow::anyhow!("the access log's writer panicked"))
+    }
 }
 
 /// Binds the addresses that the settings name, one socket for each data thread.
@@ -38,7 +53,7 @@ pub(crate) fn bind(config: &Config, threads: usize) -> anyhow::Result<Bound> {
     Ok(bound)
 }
 
-/// Starts the data threads; the handle is the access log's writer, which ends after them.
+/// Starts the data threads. Also returned: the access log, to be closed after them, and its writer.
 pub(crate) fn start(
     config: &Config,
     bound: Bound,
@@ -46,14 +61,14 @@ pub(crate) fn start(
     index: &Arc<PlanIndex>,
     services: &Services,
     control: &Handle,
-) -> anyhow::Result<(Gateway, std::thread::JoinHandle<()>)> {
+) -> anyhow::Result<(Gateway, AccessLog)> {
     let (log, writer) = gateway::log::start(std::io::stderr());
     let settings = Settings {
         index: Arc::clone(index),
         compile: Arc::clone(&services.apis) as Arc<dyn plan::CompileStage>,
         functions: Arc::clone(&services.functions) as Arc<dyn base::seams::InvokeFunction>,
         other: Arc::new(Front { front: Arc::clone(&services.front), control: control.clone() }),
-        log,
+        log: log.clone(),
         clock: clock(),
         domain: config.domain.as_str().into(),
         own_addresses: bound.addresses,
@@ -63,5 +78,5 @@ pub(crate) fn start(
     let attach = Arc::new(move |thread| functions.attach(thread));
     let gateway = Gateway::start(Arc::new(settings), bound.listeners, threads, config.grace_period, attach)
         .context("cannot start the data threads")?;
-    Ok((gateway, writer))
+    Ok((gateway, AccessLog { log, writer }))
 }

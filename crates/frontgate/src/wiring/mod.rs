@@ -45,12 +45,15 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     control.block_on(signals);
     tracing::info!("stopping: requests in flight may finish");
     gateway.drain();
+    tracing::debug!("the requests have ended");
     // The environments belong to the data threads, which therefore end last.
     control.block_on(services.functions.shutdown(FUNCTIONS_GRACE));
+    tracing::debug!("the functions have ended");
     gateway.stop();
+    tracing::debug!("the data threads have ended");
     control.shutdown_timeout(FUNCTIONS_GRACE);
     drop(services);
-    log.join().map_err(|_| anyhow::anyhow!("the access log's writer panicked"))?;
+    log.close()?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -35,7 +35,7 @@ pub struct LogSender {
     dropped: Arc<AtomicU64>,
 }
 
-/// Makes the channel and starts the writer, which ends when the last sender is gone.
+/// Makes the channel and starts the writer, which ends at [`LogSender::close`] or when the last sender is gone.
 pub fn start(out: impl std::io::Write + Send + 'static) -> (LogSender, std::thread::JoinHandle<()>) {
     let (channel, buffers) = sync_channel(WAITING_BUFFERS);
     let dropped = Arc::new(AtomicU64::new(0));
@@ -50,6 +50,7 @@ pub fn start(out: impl std::io::Write + Send + 'static) -> (LogSender, std::thre
 fn write_lines(mut out: impl std::io::Write, buffers: &Receiver<String>, dropped: &AtomicU64) {
     loop {
         match buffers.recv_timeout(Duration::from_secs(1)) {
+            Ok(lines) if lines.is_empty() => return drop(out.flush()),
             // Nobody is left to tell when stderr itself is gone.
             Ok(lines) => drop(out.write_all(lines.as_bytes())),
             Err(RecvTimeoutError::Timeout) => {}
@@ -66,6 +67,12 @@ impl LogSender {
     /// Hands over what this thread has buffered. Called by each data thread's ticker, and at its end.
     pub fn flush(&self) {
         LINES.with_borrow_mut(|lines| self.hand_over(lines));
+    }
+
+    /// Has the writer end once it has written what was handed over before.
+    pub fn close(&self) {
+        // No thread hands over an empty buffer, so that one means the end. A writer that has gone has ended.
+        let _ = self.channel.send(String::new());
     }
 
     fn hand_over(&self, lines: &mut String) {
@@ -218,7 +225,7 @@ mod tests {
             Pending::new(entry(&format!("/x/{number}\u{1}\\")), &sender).write(27);
         }
         sender.flush();
-        drop(sender);
+        sender.close();
         writer.join().unwrap();
         let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

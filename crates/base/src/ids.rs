@@ -13,7 +13,11 @@ pub fn iam_id(prefix: &str) -> String {
 
 /// Makes a random UUID (version 4) in its usual text form, as request ids have.
 pub fn uuid() -> String {
-    let mut bytes = random_bytes::<16>();
+    uuid_of(random_bytes::<16>())
+}
+
+/// Makes a UUID (version 4) of 16 random bytes that the caller has drawn.
+pub fn uuid_of(mut bytes: [u8; 16]) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     uuid_text(bytes)

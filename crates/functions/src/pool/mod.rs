@@ -333,8 +333,6 @@ impl Randomness {
         };
         own.copy_from_slice(bytes);
         self.used += own.len();
-        own[6] = own[6] & 0x0f | 0x40;
-        own[8] = own[8] & 0x3f | 0x80;
-        ids::uuid_text(own)
+        ids::uuid_of(own)
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::Thread;
 use super::connection::{self, Open, Protocol};
+use super::{Phase, Thread};
 use crate::settings::HEAD_TIMEOUT;
 
 /// What a thread listens on.
@@ -17,7 +17,10 @@ pub(super) struct Share {
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
-/// Accepts until it is aborted.
+/// How long the reactor is given, when the gateway stops, to tell of connections that the kernel has taken for us.
+const LAST_ARRIVALS: Duration = Duration::from_millis(2);
+
+/// Accepts until the gateway drains; what the kernel has taken by then is still served.
 pub(super) async fn accept(share: Share, thread: Rc<Thread>, open: Open) {
     let listener = match tokio::net::TcpListener::from_std(share.socket) {
         Ok(listener) => listener,
@@ -25,7 +28,15 @@ pub(super) async fn accept(share: Share, thread: Rc<Thread>, open: Open) {
     };
     let tls = share.tls.map(tokio_rustls::TlsAcceptor::from);
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = draining(&thread) => match tokio::time::timeout(LAST_ARRIVALS, listener.accept()).await {
+                Ok(accepted) => accepted,
+                Err(_) => return,
+            },
+        };
+        match accepted {
             Ok((stream, peer)) => {
                 let connected = connect(stream, peer, tls.clone(), Rc::clone(&thread), open.enter());
                 tokio::task::spawn_local(connected);
@@ -51,7 +62,13 @@ async fn connect(
     // Without it an answer may wait for the acknowledgement of the one before.
     drop(stream.set_nodelay(true));
     let Some(tls) = tls else {
-        let Some(protocol) = sniff(&stream).await else { return };
+        let protocol = tokio::select! {
+            biased;
+            protocol = sniff(&stream) => protocol,
+            // It has not begun to speak, and will not be asked to.
+            () = draining(&thread) => None,
+        };
+        let Some(protocol) = protocol else { return };
         return connection::serve(stream, peer, false, protocol, thread, entered).await;
     };
     match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
@@ -63,6 +80,12 @@ async fn connect(
         Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
     }
+}
+
+/// Returns when the gateway drains.
+pub(super) async fn draining(thread: &Thread) {
+    // What is waited for holds a lock as long as it lives, so it must not live on while requests finish.
+    drop(thread.phase.clone().wait_for(|phase| *phase > Phase::Serving).await);
 }
 
 /// Tells HTTP/2 with prior knowledge from HTTP/1.1 by the first bytes, which stay in the socket.

@@ -15,8 +15,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
+use super::Thread;
+use super::accept::draining;
 use super::tap::{Heads, Tap};
-use super::{Phase, Thread};
 use crate::body::Body;
 use crate::pipeline;
 use crate::settings::{HEAD_BYTES, HEAD_TIMEOUT, HTTP2_STREAMS};
@@ -115,12 +116,9 @@ pub(super) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let _entered = entered;
-    let mut phase = thread.phase.clone();
     let heads = Heads::default();
     let connection = Arc::new(Connection { peer, tls, heads: heads.clone() });
-    let service = Serve { thread, connection };
-    // What is waited for holds a lock as long as it lives, so it must not live on while requests finish.
-    let draining = async { drop(phase.wait_for(|phase| *phase > Phase::Serving).await) };
+    let service = Serve { thread: Rc::clone(&thread), connection };
     let ended = match protocol {
         Protocol::Http1 => {
             let mut served = pin!(
@@ -132,8 +130,10 @@ pub(super) async fn serve<S>(
                     .serve_connection(TokioIo::new(Tap::new(stream, heads)), service)
             );
             tokio::select! {
+                // What has been sent already is read before the connection is told to end.
+                biased;
                 ended = served.as_mut() => ended,
-                () = draining => {
+                () = draining(&thread) => {
                     served.as_mut().graceful_shutdown();
                     served.await
                 }
@@ -148,8 +148,10 @@ pub(super) async fn serve<S>(
                     .serve_connection(TokioIo::new(stream), service)
             );
             tokio::select! {
+                // What has been sent already is read before the connection is told to end.
+                biased;
                 ended = served.as_mut() => ended,
-                () = draining => {
+                () = draining(&thread) => {
                     served.as_mut().graceful_shutdown();
                     served.await
                 }

@@ -178,7 +178,8 @@ async fn serve(
     // The gateway is gone when its side of the channel is, and that means the same.
     let _ = stop.wait_for(|phase| *phase > Phase::Serving).await.map(drop);
     for task in accepting {
-        task.abort();
+        // It ends by itself; a panic has been reported where it happened.
+        let _ = task.await;
     }
     if tokio::time::timeout(grace, open.none_left()).await.is_err() {
         tracing::warn!(

@@ -1,6 +1,5 @@
 //! What is known about one request from its arrival on: the facts that every phase may read.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,9 +57,9 @@ impl Exchange {
         self.head.uri.query().unwrap_or("")
     }
 
-    /// The client's address.
-    pub fn source_ip(&self) -> IpAddr {
-        self.connection.peer.ip()
+    /// The client's address, as text.
+    pub fn source_ip(&self) -> &str {
+        &self.connection.ip
     }
 
     /// `HTTP/1.1`, `HTTP/2.0`, ...: `$context.protocol`.

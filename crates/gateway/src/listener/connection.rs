@@ -27,10 +27,19 @@ use crate::settings::{HEAD_BYTES, HEAD_TIMEOUT, HTTP2_STREAMS};
 pub struct Connection {
     /// The client's address and port.
     pub peer: SocketAddr,
+    /// The client's address as text, which events, headers and log lines of each request carry.
+    pub ip: Box<str>,
     /// Whether it speaks TLS.
     pub tls: bool,
     /// The spelling of its header names, where HTTP/1.1 keeps one.
     pub heads: Heads,
+}
+
+impl Connection {
+    /// Notes a connection that has sent nothing yet.
+    pub fn new(peer: SocketAddr, tls: bool) -> Connection {
+        Connection { peer, ip: peer.ip().to_string().into(), tls, heads: Heads::default() }
+    }
 }
 
 /// What is spoken on a connection.
@@ -116,8 +125,8 @@ pub(super) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let _entered = entered;
-    let heads = Heads::default();
-    let connection = Arc::new(Connection { peer, tls, heads: heads.clone() });
+    let connection = Arc::new(Connection::new(peer, tls));
+    let heads = connection.heads.clone();
     let service = Serve { thread: Rc::clone(&thread), connection };
     let ended = match protocol {
         Protocol::Http1 => {

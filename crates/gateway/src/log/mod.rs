@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use plan::StagePlan;
 
+use crate::listener::Connection;
 use crate::random::RequestIds;
 
 /// A buffer is handed over when it has grown to this, or when it has waited for [`FLUSH_AFTER`].
@@ -92,16 +92,16 @@ impl LogSender {
 pub struct Entry {
     /// The request's ids.
     pub ids: RequestIds,
-    /// The client's address.
-    pub source: IpAddr,
+    /// The client's connection.
+    pub connection: Arc<Connection>,
     /// When the request began.
     pub started: Instant,
     /// The same, in milliseconds since 1970.
     pub received: u64,
     /// The client's verb.
     pub method: http::Method,
-    /// The path, query left out (it may hold secrets).
-    pub path: Box<str>,
+    /// What the client asked for; its query is left out of the line, for it may hold secrets.
+    pub uri: http::Uri,
     /// The plan that served it, where one was found.
     pub plan: Option<Arc<StagePlan>>,
     /// The status that the client got.
@@ -138,11 +138,14 @@ impl Entry {
     fn write_line(&self, out: &mut String, response_length: u64) {
         out.push_str("{\"requestId\":\"");
         out.push_str(self.ids.request_id());
-        // Writing into a String cannot fail.
-        let _ = write!(out, "\",\"time\":{},\"ip\":\"{}\",\"httpMethod\":", self.received, self.source);
+        out.push_str("\",\"time\":");
+        push_number(out, self.received);
+        out.push_str(",\"ip\":\"");
+        out.push_str(&self.connection.ip);
+        out.push_str("\",\"httpMethod\":");
         push_json(out, self.method.as_str());
         out.push_str(",\"path\":");
-        push_json(out, &self.path);
+        push_json(out, self.uri.path());
         if let Some(plan) = &self.plan {
             out.push_str(",\"apiId\":\"");
             out.push_str(&plan.api.id);
@@ -150,15 +153,22 @@ impl Entry {
             out.push_str(&plan.stage);
             out.push('"');
         }
-        let latency = self.started.elapsed().as_micros();
-        let _ = write!(out, ",\"status\":{},\"responseLength\":{response_length}", self.status);
-        let _ = write!(out, ",\"latencyMicros\":{latency}");
+        out.push_str(",\"status\":");
+        push_number(out, self.status.into());
+        out.push_str(",\"responseLength\":");
+        push_number(out, response_length);
+        out.push_str(",\"latencyMicros\":");
+        push_number(out, self.started.elapsed().as_micros() as u64);
         if let Some(error) = &self.error {
             out.push_str(",\"error\":");
             push_json(out, error);
         }
         out.push_str("}\n");
     }
+}
+
+fn push_number(out: &mut String, number: u64) {
+    out.push_str(itoa::Buffer::new().format(number));
 }
 
 /// Appends `text` as a JSON string, quotes included.
@@ -206,14 +216,14 @@ mod tests {
     fn entry(path: &str) -> Entry {
         Entry {
             ids: RequestIds::draw(),
-            source: IpAddr::from([127, 0, 0, 1]),
+            connection: Arc::new(Connection::new("127.0.0.1:5".parse().unwrap(), false)),
             started: Instant::now(),
             received: 1,
             method: http::Method::GET,
-            path: path.into(),
+            uri: http::Uri::try_from(path.as_bytes()).unwrap(),
             plan: None,
             status: 403,
-            error: Some("no \"route\"\n".into()),
+            error: Some("no \"route\"\n\u{1}\\".into()),
         }
     }
 
@@ -222,7 +232,7 @@ mod tests {
         let out = Shared::default();
         let (sender, writer) = start(out.clone());
         for number in 0..500 {
-            Pending::new(entry(&format!("/x/{number}\u{1}\\")), &sender).write(27);
+            Pending::new(entry(&format!("/x/{number}")), &sender).write(27);
         }
         sender.flush();
         sender.close();
@@ -230,8 +240,8 @@ mod tests {
         let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 500);
-        assert_eq!(lines[499]["path"], "/x/499\u{1}\\");
-        assert_eq!(lines[0]["error"], "no \"route\"\n");
+        assert_eq!(lines[499]["path"], "/x/499");
+        assert_eq!(lines[0]["error"], "no \"route\"\n\u{1}\\");
         assert_eq!(lines[0]["responseLength"], 27);
     }
 }

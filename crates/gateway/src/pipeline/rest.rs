@@ -87,8 +87,8 @@ pub(crate) async fn run(
     place: Place,
 ) -> Response<Body> {
     let (ids, started, received) = (RequestIds::draw(), Instant::now(), thread.settings.clock.now());
-    let source = connection.peer.ip();
-    let (mut response, method, path, plan, error) = match find_plan(thread, place.stage).await {
+    let client = Arc::clone(&connection);
+    let (mut response, head, plan, error) = match find_plan(thread, place.stage).await {
         Ok(plan) => {
             let exchange = Exchange {
                 ids,
@@ -104,17 +104,17 @@ pub(crate) async fn run(
             let mut body = RequestBody::new(body);
             let (response, error) = respond(answer(thread, &exchange, &mut body).await, &ids);
             exchange.connection.heads.clear();
-            let path: Box<str> = exchange.head.uri.path().into();
-            (response, exchange.head.method, path, Some(exchange.plan), error)
+            (response, exchange.head, Some(exchange.plan), error)
         }
         Err(fault) => {
             let (response, error) = respond(Err(fault), &ids);
-            (response, head.method, head.uri.path().into(), None, error)
+            (response, head, None, error)
         }
     };
     let Moment(received) = received;
     let status = response.status().as_u16();
-    let entry = Entry { ids, source, started, received, method, path, plan, status, error };
+    let Parts { method, uri, .. } = head;
+    let entry = Entry { ids, connection: client, started, received, method, uri, plan, status, error };
     response.body_mut().log_at_end(Pending::new(entry, &thread.settings.log));
     response
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -191,8 +190,10 @@ impl<'e> Facts<'e> {
                     sources.push_str(&text(sent));
                     sources.push_str(", ");
                 }
-                // Writing into a String cannot fail.
-                let _ = write!(sources, "{}", exchange.source_ip());
+                if sources.is_empty() {
+                    return exchange.source_ip().into();
+                }
+                sources.push_str(exchange.source_ip());
                 sources.into()
             }
             Added::ForwardedPort => {

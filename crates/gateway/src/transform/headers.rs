@@ -127,8 +127,23 @@ pub fn add_to_response(headers: &mut HeaderMap, of: ResponseOf, name: HeaderName
     };
     if !remapped {
         headers.append(name, value);
-    } else if let Ok(renamed) = HeaderName::try_from(format!("x-amzn-remapped-{text}")) {
+    } else if let Some(renamed) = remapped_name(text) {
         headers.append(renamed, value);
+    }
+}
+
+/// `x-amzn-Remapped-...`; those that nearly every backend sends are there already.
+fn remapped_name(name: &str) -> Option<HeaderName> {
+    const CONNECTION: HeaderName = HeaderName::from_static("x-amzn-remapped-connection");
+    const CONTENT_LENGTH: HeaderName = HeaderName::from_static("x-amzn-remapped-content-length");
+    const DATE: HeaderName = HeaderName::from_static("x-amzn-remapped-date");
+    const SERVER: HeaderName = HeaderName::from_static("x-amzn-remapped-server");
+    match name {
+        "connection" => Some(CONNECTION),
+        "content-length" => Some(CONTENT_LENGTH),
+        "date" => Some(DATE),
+        "server" => Some(SERVER),
+        _ => HeaderName::try_from(format!("x-amzn-remapped-{name}")).ok(),
     }
 }
 

@@ -43,7 +43,7 @@ fn field<'h>(incoming: Option<&'h str>, name: &str) -> Option<&'h str> {
 /// A parent from the client without a decision counts as sampled.
 fn continue_trace(incoming: Option<&str>, epoch_seconds: u64) -> Trace {
     let Some(root) = root(incoming) else {
-        let sent = format!("Root={};Parent={};Sampled=0", trace_root(epoch_seconds), segment_id());
+        let sent = ["Root=", &trace_root(epoch_seconds), ";Parent=", &segment_id(), ";Sampled=0"].concat();
         return Trace { sent: sent.into(), is_new: true };
     };
     let sampled = field(incoming, "Sampled").unwrap_or(if field(incoming, "Parent").is_some() { "1" } else { "0" });

@@ -18,7 +18,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-pub(crate) use write::{push_double, push_quoted};
+pub(crate) use write::push_double;
+pub use write::push_quoted;
 
 /// Why a text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -9,8 +9,8 @@ use plan::Backend;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::listener::Thread;
-use crate::log::push_json;
 use crate::route::Routed;
+use templates::document::push_quoted;
 
 /// Runs the method's function on `payload`.
 pub(super) async fn invoke(
@@ -55,7 +55,7 @@ pub(super) async fn invoke(
         // Behind a mapping template, what Lambda says about it is mapped like an answer of the function.
         Err(InvokeRefusal::BadPayload { message, too_large: false }) if !*proxy => {
             let mut payload = String::from("{\"Type\":\"User\",\"message\":");
-            push_json(&mut payload, &message);
+            push_quoted(&mut payload, &message);
             payload.push('}');
             Ok(Outcome::Returned(payload.into()))
         }

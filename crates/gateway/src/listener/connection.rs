@@ -12,6 +12,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
@@ -130,44 +131,38 @@ pub(super) async fn serve<S>(
     let service = Serve { thread: Rc::clone(&thread), connection };
     let ended = match protocol {
         Protocol::Http1 => {
-            let mut served = pin!(
-                hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_TIMEOUT)
-                    .max_buf_size(HEAD_BYTES)
-                    .half_close(false)
-                    .serve_connection(TokioIo::new(Tap::new(stream, heads)), service)
-            );
-            tokio::select! {
-                // What has been sent already is read before the connection is told to end.
-                biased;
-                ended = served.as_mut() => ended,
-                () = draining(&thread) => {
-                    served.as_mut().graceful_shutdown();
-                    served.await
-                }
-            }
+            let served = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .max_buf_size(HEAD_BYTES)
+                .half_close(false)
+                .serve_connection(TokioIo::new(Tap::new(stream, heads)), service);
+            until_drained(served, &thread).await
         }
         Protocol::Http2 => {
-            let mut served = pin!(
-                hyper::server::conn::http2::Builder::new(ThisThread)
-                    .timer(TokioTimer::new())
-                    .max_concurrent_streams(HTTP2_STREAMS)
-                    .max_header_list_size(HEAD_BYTES as u32)
-                    .serve_connection(TokioIo::new(stream), service)
-            );
-            tokio::select! {
-                // What has been sent already is read before the connection is told to end.
-                biased;
-                ended = served.as_mut() => ended,
-                () = draining(&thread) => {
-                    served.as_mut().graceful_shutdown();
-                    served.await
-                }
-            }
+            let served = hyper::server::conn::http2::Builder::new(ThisThread)
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(HTTP2_STREAMS)
+                .max_header_list_size(HEAD_BYTES as u32)
+                .serve_connection(TokioIo::new(stream), service);
+            until_drained(served, &thread).await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+/// Serves until the connection ends; when the gateway drains, until its open requests have.
+async fn until_drained<C: GracefulConnection>(served: C, thread: &Thread) -> Result<(), C::Error> {
+    let mut served = pin!(served);
+    tokio::select! {
+        // What has been sent already is read before the connection is told to end.
+        biased;
+        ended = served.as_mut() => ended,
+        () = draining(thread) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
     }
 }

@@ -4,13 +4,13 @@
 //! channel. Nothing here waits: when the writer lags, lines are dropped and counted, and the count is shown.
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use plan::StagePlan;
+use templates::document::push_quoted;
 
 use crate::listener::Connection;
 use crate::random::RequestIds;
@@ -143,9 +143,9 @@ impl Entry {
         out.push_str(",\"ip\":\"");
         out.push_str(&self.connection.ip);
         out.push_str("\",\"httpMethod\":");
-        push_json(out, self.method.as_str());
+        push_quoted(out, self.method.as_str());
         out.push_str(",\"path\":");
-        push_json(out, self.uri.path());
+        push_quoted(out, self.uri.path());
         if let Some(plan) = &self.plan {
             out.push_str(",\"apiId\":\"");
             out.push_str(&plan.api.id);
@@ -161,7 +161,7 @@ impl Entry {
         push_number(out, self.started.elapsed().as_micros() as u64);
         if let Some(error) = &self.error {
             out.push_str(",\"error\":");
-            push_json(out, error);
+            push_quoted(out, error);
         }
         out.push_str("}\n");
     }
@@ -169,31 +169,6 @@ impl Entry {
 
 fn push_number(out: &mut String, number: u64) {
     out.push_str(itoa::Buffer::new().format(number));
-}
-
-/// Appends `text` as a JSON string, quotes included.
-pub fn push_json(out: &mut String, text: &str) {
-    out.push('"');
-    let mut clean = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[clean..at]);
-        clean = at + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            _ => {
-                let _ = write!(out, "\\u{byte:04x}");
-            }
-        }
-    }
-    out.push_str(&text[clean..]);
-    out.push('"');
 }
 
 #[cfg(test)]

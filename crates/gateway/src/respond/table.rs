@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::fault::Fault;
-use crate::log::push_json;
+use templates::document::push_quoted;
 
 /// The error type of everything that fails in or behind the integration.
 const INTERNAL: &str = "InternalServerErrorException";
@@ -97,8 +97,8 @@ impl GatewayResponse {
             body.push(' ');
         }
         match fault {
-            Fault::NotASignature { digest } => push_json(&mut body, &self.message.replace("%s", digest)),
-            _ => push_json(&mut body, self.message),
+            Fault::NotASignature { digest } => push_quoted(&mut body, &self.message.replace("%s", digest)),
+            _ => push_quoted(&mut body, self.message),
         }
         body.push('}');
         Bytes::from(body)

@@ -11,7 +11,7 @@ use http::header::USER_AGENT;
 
 use super::facts::Facts;
 use super::headers::is_signature;
-use crate::log::push_json;
+use templates::document::push_quoted;
 
 /// Builds the event for a request whose body is `body`.
 ///
@@ -21,11 +21,11 @@ pub(super) fn build(facts: &Facts<'_>, body: &[u8], is_binary: bool) -> Bytes {
     let exchange = facts.exchange;
     let mut out = String::with_capacity(2048 + body.len() + body.len() / 8);
     out.push_str("{\"resource\":");
-    push_json(&mut out, &facts.routed.resource.path);
+    push_quoted(&mut out, &facts.routed.resource.path);
     out.push_str(",\"path\":");
-    push_json(&mut out, exchange.path());
+    push_quoted(&mut out, exchange.path());
     out.push_str(",\"httpMethod\":");
-    push_json(&mut out, facts.routed.verb.as_str());
+    push_quoted(&mut out, facts.routed.verb.as_str());
     push_headers(&mut out, facts);
     push_query(&mut out, facts);
     out.push_str(",\"pathParameters\":");
@@ -37,7 +37,7 @@ pub(super) fn build(facts: &Facts<'_>, body: &[u8], is_binary: bool) -> Bytes {
     let text = std::str::from_utf8(body).ok().filter(|_| !is_binary);
     match text {
         _ if body.is_empty() => out.push_str("null"),
-        Some(text) => push_json(&mut out, text),
+        Some(text) => push_quoted(&mut out, text),
         None => {
             out.push('"');
             STANDARD.encode_string(body, &mut out);
@@ -85,7 +85,7 @@ fn push_request_context(out: &mut String, facts: &Facts<'_>) {
     let domain = exchange.domain_name();
     let member = |out: &mut String, name: &str, value: &str| {
         let _ = write!(out, "\"{name}\":");
-        push_json(out, value);
+        push_quoted(out, value);
         out.push(',');
     };
     out.push_str(",\"requestContext\":{");
@@ -111,14 +111,14 @@ fn push_request_context(out: &mut String, facts: &Facts<'_>) {
     out.push_str("\"principalOrgId\":null,\"accessKey\":null,\"cognitoAuthenticationType\":null,");
     out.push_str("\"cognitoAuthenticationProvider\":null,\"userArn\":null,\"userAgent\":");
     match facts.header_of_any_spelling(&USER_AGENT) {
-        Some(agent) => push_json(out, &agent),
+        Some(agent) => push_quoted(out, &agent),
         None => out.push_str("null"),
     }
     out.push_str(",\"user\":null},");
     member(out, "domainName", &domain);
     member(out, "deploymentId", &plan.deployment_id);
     out.push_str("\"apiId\":");
-    push_json(out, &plan.api.id);
+    push_quoted(out, &plan.api.id);
     out.push('}');
 }
 
@@ -128,9 +128,9 @@ fn push_object<'a>(out: &mut String, members: impl Iterator<Item = (&'a str, &'a
     for (name, value) in members {
         out.push(separator);
         separator = ',';
-        push_json(out, name);
+        push_quoted(out, name);
         out.push(':');
-        push_json(out, value);
+        push_quoted(out, value);
     }
     out.push_str(if separator == '{' { "null" } else { "}" });
 }
@@ -142,13 +142,13 @@ fn push_lists(out: &mut String, members: &[(impl AsRef<str>, Vec<Cow<'_, str>>)]
     }
     for (index, (name, values)) in members.iter().enumerate() {
         out.push(if index == 0 { '{' } else { ',' });
-        push_json(out, name.as_ref());
+        push_quoted(out, name.as_ref());
         out.push_str(":[");
         for (index, value) in values.iter().enumerate() {
             if index > 0 {
                 out.push(',');
             }
-            push_json(out, value);
+            push_quoted(out, value);
         }
         out.push(']');
     }

@@ -38,8 +38,8 @@ pub(super) fn write(json: &Json<'_>, out: &mut String) {
     }
 }
 
-/// Appends text as a JSON string.
-pub(crate) fn push_quoted(out: &mut String, text: &str) {
+/// Appends text as a JSON string, quotes included.
+pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
     let mut plain = 0;
     for (place, byte) in text.bytes().enumerate() {

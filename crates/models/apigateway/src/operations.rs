@@ -5,6 +5,16 @@ use base::shape::{Operation, OperationModel};
 
 use crate::types::*;
 
+/// The operation `CreateAuthorizer`: `POST /restapis/{restapi_id}/authorizers`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateAuthorizer;
+
+impl Operation for CreateAuthorizer {
+    type Input = CreateAuthorizerRequest;
+    type Output = Authorizer;
+    const MODEL: &'static OperationModel = &crate::service::CREATE_AUTHORIZER;
+}
+
 /// The operation `CreateDeployment`: `POST /restapis/{restapi_id}/deployments`.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateDeployment;
@@ -13,6 +23,46 @@ impl Operation for CreateDeployment {
     type Input = CreateDeploymentRequest;
     type Output = Deployment;
     const MODEL: &'static OperationModel = &crate::service::CREATE_DEPLOYMENT;
+}
+
+/// The operation `CreateDocumentationPart`: `POST /restapis/{restapi_id}/documentation/parts`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateDocumentationPart;
+
+impl Operation for CreateDocumentationPart {
+    type Input = CreateDocumentationPartRequest;
+    type Output = DocumentationPart;
+    const MODEL: &'static OperationModel = &crate::service::CREATE_DOCUMENTATION_PART;
+}
+
+/// The operation `CreateDocumentationVersion`: `POST /restapis/{restapi_id}/documentation/versions`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateDocumentationVersion;
+
+impl Operation for CreateDocumentationVersion {
+    type Input = CreateDocumentationVersionRequest;
+    type Output = DocumentationVersion;
+    const MODEL: &'static OperationModel = &crate::service::CREATE_DOCUMENTATION_VERSION;
+}
+
+/// The operation `CreateModel`: `POST /restapis/{restapi_id}/models`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateModel;
+
+impl Operation for CreateModel {
+    type Input = CreateModelRequest;
+    type Output = Model;
+    const MODEL: &'static OperationModel = &crate::service::CREATE_MODEL;
+}
+
+/// The operation `CreateRequestValidator`: `POST /restapis/{restapi_id}/requestvalidators`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateRequestValidator;
+
+impl Operation for CreateRequestValidator {
+    type Input = CreateRequestValidatorRequest;
+    type Output = RequestValidator;
+    const MODEL: &'static OperationModel = &crate::service::CREATE_REQUEST_VALIDATOR;
 }
 
 /// The operation `CreateResource`: `POST /restapis/{restapi_id}/resources/{parent_id}`.
@@ -45,6 +95,26 @@ impl Operation for CreateStage {
     const MODEL: &'static OperationModel = &crate::service::CREATE_STAGE;
 }
 
+/// The operation `CreateVpcLink`: `POST /vpclinks`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateVpcLink;
+
+impl Operation for CreateVpcLink {
+    type Input = CreateVpcLinkRequest;
+    type Output = VpcLink;
+    const MODEL: &'static OperationModel = &crate::service::CREATE_VPC_LINK;
+}
+
+/// The operation `DeleteAuthorizer`: `DELETE /restapis/{restapi_id}/authorizers/{authorizer_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteAuthorizer;
+
+impl Operation for DeleteAuthorizer {
+    type Input = DeleteAuthorizerRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_AUTHORIZER;
+}
+
 /// The operation `DeleteDeployment`: `DELETE /restapis/{restapi_id}/deployments/{deployment_id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteDeployment;
@@ -53,6 +123,36 @@ impl Operation for DeleteDeployment {
     type Input = DeleteDeploymentRequest;
     type Output = ();
     const MODEL: &'static OperationModel = &crate::service::DELETE_DEPLOYMENT;
+}
+
+/// The operation `DeleteDocumentationPart`: `DELETE /restapis/{restapi_id}/documentation/parts/{part_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteDocumentationPart;
+
+impl Operation for DeleteDocumentationPart {
+    type Input = DeleteDocumentationPartRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_DOCUMENTATION_PART;
+}
+
+/// The operation `DeleteDocumentationVersion`: `DELETE /restapis/{restapi_id}/documentation/versions/{doc_version}`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteDocumentationVersion;
+
+impl Operation for DeleteDocumentationVersion {
+    type Input = DeleteDocumentationVersionRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_DOCUMENTATION_VERSION;
+}
+
+/// The operation `DeleteGatewayResponse`: `DELETE /restapis/{restapi_id}/gatewayresponses/{response_type}`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteGatewayResponse;
+
+impl Operation for DeleteGatewayResponse {
+    type Input = DeleteGatewayResponseRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_GATEWAY_RESPONSE;
 }
 
 /// The operation `DeleteIntegration`: `DELETE /restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}/integration`.
@@ -95,6 +195,26 @@ impl Operation for DeleteMethodResponse {
     const MODEL: &'static OperationModel = &crate::service::DELETE_METHOD_RESPONSE;
 }
 
+/// The operation `DeleteModel`: `DELETE /restapis/{restapi_id}/models/{model_name}`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteModel;
+
+impl Operation for DeleteModel {
+    type Input = DeleteModelRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_MODEL;
+}
+
+/// The operation `DeleteRequestValidator`: `DELETE /restapis/{restapi_id}/requestvalidators/{requestvalidator_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteRequestValidator;
+
+impl Operation for DeleteRequestValidator {
+    type Input = DeleteRequestValidatorRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_REQUEST_VALIDATOR;
+}
+
 /// The operation `DeleteResource`: `DELETE /restapis/{restapi_id}/resources/{resource_id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteResource;
@@ -125,6 +245,66 @@ impl Operation for DeleteStage {
     const MODEL: &'static OperationModel = &crate::service::DELETE_STAGE;
 }
 
+/// The operation `DeleteVpcLink`: `DELETE /vpclinks/{vpclink_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteVpcLink;
+
+impl Operation for DeleteVpcLink {
+    type Input = DeleteVpcLinkRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_VPC_LINK;
+}
+
+/// The operation `FlushStageAuthorizersCache`: `DELETE /restapis/{restapi_id}/stages/{stage_name}/cache/authorizers`.
+#[derive(Clone, Copy, Debug)]
+pub struct FlushStageAuthorizersCache;
+
+impl Operation for FlushStageAuthorizersCache {
+    type Input = FlushStageAuthorizersCacheRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::FLUSH_STAGE_AUTHORIZERS_CACHE;
+}
+
+/// The operation `FlushStageCache`: `DELETE /restapis/{restapi_id}/stages/{stage_name}/cache/data`.
+#[derive(Clone, Copy, Debug)]
+pub struct FlushStageCache;
+
+impl Operation for FlushStageCache {
+    type Input = FlushStageCacheRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::FLUSH_STAGE_CACHE;
+}
+
+/// The operation `GetAccount`: `GET /account`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetAccount;
+
+impl Operation for GetAccount {
+    type Input = GetAccountRequest;
+    type Output = Account;
+    const MODEL: &'static OperationModel = &crate::service::GET_ACCOUNT;
+}
+
+/// The operation `GetAuthorizer`: `GET /restapis/{restapi_id}/authorizers/{authorizer_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetAuthorizer;
+
+impl Operation for GetAuthorizer {
+    type Input = GetAuthorizerRequest;
+    type Output = Authorizer;
+    const MODEL: &'static OperationModel = &crate::service::GET_AUTHORIZER;
+}
+
+/// The operation `GetAuthorizers`: `GET /restapis/{restapi_id}/authorizers`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetAuthorizers;
+
+impl Operation for GetAuthorizers {
+    type Input = GetAuthorizersRequest;
+    type Output = Authorizers;
+    const MODEL: &'static OperationModel = &crate::service::GET_AUTHORIZERS;
+}
+
 /// The operation `GetDeployment`: `GET /restapis/{restapi_id}/deployments/{deployment_id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetDeployment;
@@ -143,6 +323,66 @@ impl Operation for GetDeployments {
     type Input = GetDeploymentsRequest;
     type Output = Deployments;
     const MODEL: &'static OperationModel = &crate::service::GET_DEPLOYMENTS;
+}
+
+/// The operation `GetDocumentationPart`: `GET /restapis/{restapi_id}/documentation/parts/{part_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetDocumentationPart;
+
+impl Operation for GetDocumentationPart {
+    type Input = GetDocumentationPartRequest;
+    type Output = DocumentationPart;
+    const MODEL: &'static OperationModel = &crate::service::GET_DOCUMENTATION_PART;
+}
+
+/// The operation `GetDocumentationParts`: `GET /restapis/{restapi_id}/documentation/parts`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetDocumentationParts;
+
+impl Operation for GetDocumentationParts {
+    type Input = GetDocumentationPartsRequest;
+    type Output = DocumentationParts;
+    const MODEL: &'static OperationModel = &crate::service::GET_DOCUMENTATION_PARTS;
+}
+
+/// The operation `GetDocumentationVersion`: `GET /restapis/{restapi_id}/documentation/versions/{doc_version}`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetDocumentationVersion;
+
+impl Operation for GetDocumentationVersion {
+    type Input = GetDocumentationVersionRequest;
+    type Output = DocumentationVersion;
+    const MODEL: &'static OperationModel = &crate::service::GET_DOCUMENTATION_VERSION;
+}
+
+/// The operation `GetDocumentationVersions`: `GET /restapis/{restapi_id}/documentation/versions`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetDocumentationVersions;
+
+impl Operation for GetDocumentationVersions {
+    type Input = GetDocumentationVersionsRequest;
+    type Output = DocumentationVersions;
+    const MODEL: &'static OperationModel = &crate::service::GET_DOCUMENTATION_VERSIONS;
+}
+
+/// The operation `GetGatewayResponse`: `GET /restapis/{restapi_id}/gatewayresponses/{response_type}`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetGatewayResponse;
+
+impl Operation for GetGatewayResponse {
+    type Input = GetGatewayResponseRequest;
+    type Output = GatewayResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_GATEWAY_RESPONSE;
+}
+
+/// The operation `GetGatewayResponses`: `GET /restapis/{restapi_id}/gatewayresponses`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetGatewayResponses;
+
+impl Operation for GetGatewayResponses {
+    type Input = GetGatewayResponsesRequest;
+    type Output = GatewayResponses;
+    const MODEL: &'static OperationModel = &crate::service::GET_GATEWAY_RESPONSES;
 }
 
 /// The operation `GetIntegration`: `GET /restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}/integration`.
@@ -183,6 +423,56 @@ impl Operation for GetMethodResponse {
     type Input = GetMethodResponseRequest;
     type Output = MethodResponse;
     const MODEL: &'static OperationModel = &crate::service::GET_METHOD_RESPONSE;
+}
+
+/// The operation `GetModel`: `GET /restapis/{restapi_id}/models/{model_name}`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetModel;
+
+impl Operation for GetModel {
+    type Input = GetModelRequest;
+    type Output = Model;
+    const MODEL: &'static OperationModel = &crate::service::GET_MODEL;
+}
+
+/// The operation `GetModelTemplate`: `GET /restapis/{restapi_id}/models/{model_name}/default_template`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetModelTemplate;
+
+impl Operation for GetModelTemplate {
+    type Input = GetModelTemplateRequest;
+    type Output = Template;
+    const MODEL: &'static OperationModel = &crate::service::GET_MODEL_TEMPLATE;
+}
+
+/// The operation `GetModels`: `GET /restapis/{restapi_id}/models`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetModels;
+
+impl Operation for GetModels {
+    type Input = GetModelsRequest;
+    type Output = Models;
+    const MODEL: &'static OperationModel = &crate::service::GET_MODELS;
+}
+
+/// The operation `GetRequestValidator`: `GET /restapis/{restapi_id}/requestvalidators/{requestvalidator_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetRequestValidator;
+
+impl Operation for GetRequestValidator {
+    type Input = GetRequestValidatorRequest;
+    type Output = RequestValidator;
+    const MODEL: &'static OperationModel = &crate::service::GET_REQUEST_VALIDATOR;
+}
+
+/// The operation `GetRequestValidators`: `GET /restapis/{restapi_id}/requestvalidators`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetRequestValidators;
+
+impl Operation for GetRequestValidators {
+    type Input = GetRequestValidatorsRequest;
+    type Output = RequestValidators;
+    const MODEL: &'static OperationModel = &crate::service::GET_REQUEST_VALIDATORS;
 }
 
 /// The operation `GetResource`: `GET /restapis/{restapi_id}/resources/{resource_id}`.
@@ -255,6 +545,50 @@ impl Operation for GetTags {
     const MODEL: &'static OperationModel = &crate::service::GET_TAGS;
 }
 
+/// The operation `GetVpcLink`: `GET /vpclinks/{vpclink_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetVpcLink;
+
+impl Operation for GetVpcLink {
+    type Input = GetVpcLinkRequest;
+    type Output = VpcLink;
+    const MODEL: &'static OperationModel = &crate::service::GET_VPC_LINK;
+}
+
+/// The operation `GetVpcLinks`: `GET /vpclinks`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetVpcLinks;
+
+impl Operation for GetVpcLinks {
+    type Input = GetVpcLinksRequest;
+    type Output = VpcLinks;
+    const MODEL: &'static OperationModel = &crate::service::GET_VPC_LINKS;
+}
+
+/// The operation `ImportDocumentationParts`: `PUT /restapis/{restapi_id}/documentation/parts`.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportDocumentationParts;
+
+impl Operation for ImportDocumentationParts {
+    type Input = ImportDocumentationPartsRequest;
+    type Output = DocumentationPartIds;
+    const MODEL: &'static OperationModel = &crate::service::IMPORT_DOCUMENTATION_PARTS;
+
+    fn set_payload(input: &mut Self::Input, body: bytes::Bytes) {
+        input.body = base::shape::Blob(body);
+    }
+}
+
+/// The operation `PutGatewayResponse`: `PUT /restapis/{restapi_id}/gatewayresponses/{response_type}`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutGatewayResponse;
+
+impl Operation for PutGatewayResponse {
+    type Input = PutGatewayResponseRequest;
+    type Output = GatewayResponse;
+    const MODEL: &'static OperationModel = &crate::service::PUT_GATEWAY_RESPONSE;
+}
+
 /// The operation `PutIntegration`: `PUT /restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}/integration`.
 #[derive(Clone, Copy, Debug)]
 pub struct PutIntegration;
@@ -305,6 +639,16 @@ impl Operation for TagResource {
     const MODEL: &'static OperationModel = &crate::service::TAG_RESOURCE;
 }
 
+/// The operation `TestInvokeMethod`: `POST /restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}`.
+#[derive(Clone, Copy, Debug)]
+pub struct TestInvokeMethod;
+
+impl Operation for TestInvokeMethod {
+    type Input = TestInvokeMethodRequest;
+    type Output = TestInvokeMethodResponse;
+    const MODEL: &'static OperationModel = &crate::service::TEST_INVOKE_METHOD;
+}
+
 /// The operation `UntagResource`: `DELETE /tags/{resource_arn}`.
 #[derive(Clone, Copy, Debug)]
 pub struct UntagResource;
@@ -315,6 +659,26 @@ impl Operation for UntagResource {
     const MODEL: &'static OperationModel = &crate::service::UNTAG_RESOURCE;
 }
 
+/// The operation `UpdateAccount`: `PATCH /account`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateAccount;
+
+impl Operation for UpdateAccount {
+    type Input = UpdateAccountRequest;
+    type Output = Account;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_ACCOUNT;
+}
+
+/// The operation `UpdateAuthorizer`: `PATCH /restapis/{restapi_id}/authorizers/{authorizer_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateAuthorizer;
+
+impl Operation for UpdateAuthorizer {
+    type Input = UpdateAuthorizerRequest;
+    type Output = Authorizer;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_AUTHORIZER;
+}
+
 /// The operation `UpdateDeployment`: `PATCH /restapis/{restapi_id}/deployments/{deployment_id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct UpdateDeployment;
@@ -323,6 +687,36 @@ impl Operation for UpdateDeployment {
     type Input = UpdateDeploymentRequest;
     type Output = Deployment;
     const MODEL: &'static OperationModel = &crate::service::UPDATE_DEPLOYMENT;
+}
+
+/// The operation `UpdateDocumentationPart`: `PATCH /restapis/{restapi_id}/documentation/parts/{part_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateDocumentationPart;
+
+impl Operation for UpdateDocumentationPart {
+    type Input = UpdateDocumentationPartRequest;
+    type Output = DocumentationPart;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_DOCUMENTATION_PART;
+}
+
+/// The operation `UpdateDocumentationVersion`: `PATCH /restapis/{restapi_id}/documentation/versions/{doc_version}`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateDocumentationVersion;
+
+impl Operation for UpdateDocumentationVersion {
+    type Input = UpdateDocumentationVersionRequest;
+    type Output = DocumentationVersion;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_DOCUMENTATION_VERSION;
+}
+
+/// The operation `UpdateGatewayResponse`: `PATCH /restapis/{restapi_id}/gatewayresponses/{response_type}`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateGatewayResponse;
+
+impl Operation for UpdateGatewayResponse {
+    type Input = UpdateGatewayResponseRequest;
+    type Output = GatewayResponse;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_GATEWAY_RESPONSE;
 }
 
 /// The operation `UpdateIntegration`: `PATCH /restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}/integration`.
@@ -365,6 +759,26 @@ impl Operation for UpdateMethodResponse {
     const MODEL: &'static OperationModel = &crate::service::UPDATE_METHOD_RESPONSE;
 }
 
+/// The operation `UpdateModel`: `PATCH /restapis/{restapi_id}/models/{model_name}`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateModel;
+
+impl Operation for UpdateModel {
+    type Input = UpdateModelRequest;
+    type Output = Model;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_MODEL;
+}
+
+/// The operation `UpdateRequestValidator`: `PATCH /restapis/{restapi_id}/requestvalidators/{requestvalidator_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateRequestValidator;
+
+impl Operation for UpdateRequestValidator {
+    type Input = UpdateRequestValidatorRequest;
+    type Output = RequestValidator;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_REQUEST_VALIDATOR;
+}
+
 /// The operation `UpdateResource`: `PATCH /restapis/{restapi_id}/resources/{resource_id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct UpdateResource;
@@ -393,4 +807,14 @@ impl Operation for UpdateStage {
     type Input = UpdateStageRequest;
     type Output = Stage;
     const MODEL: &'static OperationModel = &crate::service::UPDATE_STAGE;
+}
+
+/// The operation `UpdateVpcLink`: `PATCH /vpclinks/{vpclink_id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateVpcLink;
+
+impl Operation for UpdateVpcLink {
+    type Input = UpdateVpcLinkRequest;
+    type Output = VpcLink;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_VPC_LINK;
 }

@@ -160,11 +160,18 @@ pub(crate) static CREATE_AUTHORIZER: OperationModel = OperationModel {
     method: "POST",
     uri: "/restapis/{restapi_id}/authorizers",
     status: 201,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::CREATE_AUTHORIZER_REQUEST),
+    output: Some(&shapes::AUTHORIZER),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static CREATE_BASE_PATH_MAPPING: OperationModel = OperationModel {
@@ -204,11 +211,18 @@ pub(crate) static CREATE_DOCUMENTATION_PART: OperationModel = OperationModel {
     method: "POST",
     uri: "/restapis/{restapi_id}/documentation/parts",
     status: 201,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::CREATE_DOCUMENTATION_PART_REQUEST),
+    output: Some(&shapes::DOCUMENTATION_PART),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static CREATE_DOCUMENTATION_VERSION: OperationModel = OperationModel {
@@ -216,11 +230,18 @@ pub(crate) static CREATE_DOCUMENTATION_VERSION: OperationModel = OperationModel 
     method: "POST",
     uri: "/restapis/{restapi_id}/documentation/versions",
     status: 201,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::CREATE_DOCUMENTATION_VERSION_REQUEST),
+    output: Some(&shapes::DOCUMENTATION_VERSION),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static CREATE_DOMAIN_NAME: OperationModel = OperationModel {
@@ -252,11 +273,18 @@ pub(crate) static CREATE_MODEL: OperationModel = OperationModel {
     method: "POST",
     uri: "/restapis/{restapi_id}/models",
     status: 201,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::CREATE_MODEL_REQUEST),
+    output: Some(&shapes::MODEL),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static CREATE_REQUEST_VALIDATOR: OperationModel = OperationModel {
@@ -264,11 +292,18 @@ pub(crate) static CREATE_REQUEST_VALIDATOR: OperationModel = OperationModel {
     method: "POST",
     uri: "/restapis/{restapi_id}/requestvalidators",
     status: 201,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::CREATE_REQUEST_VALIDATOR_REQUEST),
+    output: Some(&shapes::REQUEST_VALIDATOR),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static CREATE_RESOURCE: OperationModel = OperationModel {
@@ -356,11 +391,17 @@ pub(crate) static CREATE_VPC_LINK: OperationModel = OperationModel {
     method: "POST",
     uri: "/vpclinks",
     status: 202,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::CREATE_VPC_LINK_REQUEST),
+    output: Some(&shapes::VPC_LINK),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_API_KEY: OperationModel = OperationModel {
@@ -380,11 +421,17 @@ pub(crate) static DELETE_AUTHORIZER: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/restapis/{restapi_id}/authorizers/{authorizer_id}",
     status: 202,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_AUTHORIZER_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_BASE_PATH_MAPPING: OperationModel = OperationModel {
@@ -435,11 +482,17 @@ pub(crate) static DELETE_DOCUMENTATION_PART: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/restapis/{restapi_id}/documentation/parts/{part_id}",
     status: 202,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_DOCUMENTATION_PART_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_DOCUMENTATION_VERSION: OperationModel = OperationModel {
@@ -447,11 +500,17 @@ pub(crate) static DELETE_DOCUMENTATION_VERSION: OperationModel = OperationModel 
     method: "DELETE",
     uri: "/restapis/{restapi_id}/documentation/versions/{doc_version}",
     status: 202,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_DOCUMENTATION_VERSION_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_DOMAIN_NAME: OperationModel = OperationModel {
@@ -483,11 +542,17 @@ pub(crate) static DELETE_GATEWAY_RESPONSE: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/restapis/{restapi_id}/gatewayresponses/{response_type}",
     status: 202,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_GATEWAY_RESPONSE_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_INTEGRATION: OperationModel = OperationModel {
@@ -566,11 +631,17 @@ pub(crate) static DELETE_MODEL: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/restapis/{restapi_id}/models/{model_name}",
     status: 202,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_MODEL_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_REQUEST_VALIDATOR: OperationModel = OperationModel {
@@ -578,11 +649,17 @@ pub(crate) static DELETE_REQUEST_VALIDATOR: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/restapis/{restapi_id}/requestvalidators/{requestvalidator_id}",
     status: 202,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_REQUEST_VALIDATOR_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_RESOURCE: OperationModel = OperationModel {
@@ -669,11 +746,17 @@ pub(crate) static DELETE_VPC_LINK: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/vpclinks/{vpclink_id}",
     status: 202,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_VPC_LINK_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static FLUSH_STAGE_AUTHORIZERS_CACHE: OperationModel = OperationModel {
@@ -681,11 +764,18 @@ pub(crate) static FLUSH_STAGE_AUTHORIZERS_CACHE: OperationModel = OperationModel
     method: "DELETE",
     uri: "/restapis/{restapi_id}/stages/{stage_name}/cache/authorizers",
     status: 202,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::FLUSH_STAGE_AUTHORIZERS_CACHE_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static FLUSH_STAGE_CACHE: OperationModel = OperationModel {
@@ -693,11 +783,18 @@ pub(crate) static FLUSH_STAGE_CACHE: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/restapis/{restapi_id}/stages/{stage_name}/cache/data",
     status: 202,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::FLUSH_STAGE_CACHE_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GENERATE_CLIENT_CERTIFICATE: OperationModel = OperationModel {
@@ -717,11 +814,16 @@ pub(crate) static GET_ACCOUNT: OperationModel = OperationModel {
     method: "GET",
     uri: "/account",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_ACCOUNT_REQUEST),
+    output: Some(&shapes::ACCOUNT),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_API_KEY: OperationModel = OperationModel {
@@ -753,11 +855,16 @@ pub(crate) static GET_AUTHORIZER: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/authorizers/{authorizer_id}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_AUTHORIZER_REQUEST),
+    output: Some(&shapes::AUTHORIZER),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_AUTHORIZERS: OperationModel = OperationModel {
@@ -765,11 +872,16 @@ pub(crate) static GET_AUTHORIZERS: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/authorizers",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_AUTHORIZERS_REQUEST),
+    output: Some(&shapes::AUTHORIZERS),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_BASE_PATH_MAPPING: OperationModel = OperationModel {
@@ -861,11 +973,16 @@ pub(crate) static GET_DOCUMENTATION_PART: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/documentation/parts/{part_id}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_DOCUMENTATION_PART_REQUEST),
+    output: Some(&shapes::DOCUMENTATION_PART),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_DOCUMENTATION_PARTS: OperationModel = OperationModel {
@@ -873,11 +990,16 @@ pub(crate) static GET_DOCUMENTATION_PARTS: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/documentation/parts",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_DOCUMENTATION_PARTS_REQUEST),
+    output: Some(&shapes::DOCUMENTATION_PARTS),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_DOCUMENTATION_VERSION: OperationModel = OperationModel {
@@ -885,11 +1007,11 @@ pub(crate) static GET_DOCUMENTATION_VERSION: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/documentation/versions/{doc_version}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_DOCUMENTATION_VERSION_REQUEST),
+    output: Some(&shapes::DOCUMENTATION_VERSION),
     result_wrapper: None,
-    errors: &[],
+    errors: &[&errors::UNAUTHORIZED_EXCEPTION, &errors::NOT_FOUND_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION],
 };
 
 pub(crate) static GET_DOCUMENTATION_VERSIONS: OperationModel = OperationModel {
@@ -897,11 +1019,16 @@ pub(crate) static GET_DOCUMENTATION_VERSIONS: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/documentation/versions",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_DOCUMENTATION_VERSIONS_REQUEST),
+    output: Some(&shapes::DOCUMENTATION_VERSIONS),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_DOMAIN_NAME: OperationModel = OperationModel {
@@ -957,11 +1084,16 @@ pub(crate) static GET_GATEWAY_RESPONSE: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/gatewayresponses/{response_type}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_GATEWAY_RESPONSE_REQUEST),
+    output: Some(&shapes::GATEWAY_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_GATEWAY_RESPONSES: OperationModel = OperationModel {
@@ -969,11 +1101,16 @@ pub(crate) static GET_GATEWAY_RESPONSES: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/gatewayresponses",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_GATEWAY_RESPONSES_REQUEST),
+    output: Some(&shapes::GATEWAY_RESPONSES),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_INTEGRATION: OperationModel = OperationModel {
@@ -1039,11 +1176,16 @@ pub(crate) static GET_MODEL: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/models/{model_name}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_MODEL_REQUEST),
+    output: Some(&shapes::MODEL),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_MODEL_TEMPLATE: OperationModel = OperationModel {
@@ -1051,11 +1193,16 @@ pub(crate) static GET_MODEL_TEMPLATE: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/models/{model_name}/default_template",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_MODEL_TEMPLATE_REQUEST),
+    output: Some(&shapes::TEMPLATE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_MODELS: OperationModel = OperationModel {
@@ -1063,11 +1210,16 @@ pub(crate) static GET_MODELS: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/models",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_MODELS_REQUEST),
+    output: Some(&shapes::MODELS),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_REQUEST_VALIDATOR: OperationModel = OperationModel {
@@ -1075,11 +1227,16 @@ pub(crate) static GET_REQUEST_VALIDATOR: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/requestvalidators/{requestvalidator_id}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_REQUEST_VALIDATOR_REQUEST),
+    output: Some(&shapes::REQUEST_VALIDATOR),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_REQUEST_VALIDATORS: OperationModel = OperationModel {
@@ -1087,11 +1244,16 @@ pub(crate) static GET_REQUEST_VALIDATORS: OperationModel = OperationModel {
     method: "GET",
     uri: "/restapis/{restapi_id}/requestvalidators",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_REQUEST_VALIDATORS_REQUEST),
+    output: Some(&shapes::REQUEST_VALIDATORS),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_RESOURCE: OperationModel = OperationModel {
@@ -1313,11 +1475,16 @@ pub(crate) static GET_VPC_LINK: OperationModel = OperationModel {
     method: "GET",
     uri: "/vpclinks/{vpclink_id}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_VPC_LINK_REQUEST),
+    output: Some(&shapes::VPC_LINK),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_VPC_LINKS: OperationModel = OperationModel {
@@ -1325,11 +1492,16 @@ pub(crate) static GET_VPC_LINKS: OperationModel = OperationModel {
     method: "GET",
     uri: "/vpclinks",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_VPC_LINKS_REQUEST),
+    output: Some(&shapes::VPC_LINKS),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static IMPORT_API_KEYS: OperationModel = OperationModel {
@@ -1349,11 +1521,18 @@ pub(crate) static IMPORT_DOCUMENTATION_PARTS: OperationModel = OperationModel {
     method: "PUT",
     uri: "/restapis/{restapi_id}/documentation/parts",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::IMPORT_DOCUMENTATION_PARTS_REQUEST),
+    output: Some(&shapes::DOCUMENTATION_PART_IDS),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static IMPORT_REST_API: OperationModel = OperationModel {
@@ -1373,11 +1552,18 @@ pub(crate) static PUT_GATEWAY_RESPONSE: OperationModel = OperationModel {
     method: "PUT",
     uri: "/restapis/{restapi_id}/gatewayresponses/{response_type}",
     status: 201,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::PUT_GATEWAY_RESPONSE_REQUEST),
+    output: Some(&shapes::GATEWAY_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static PUT_INTEGRATION: OperationModel = OperationModel {
@@ -1516,11 +1702,16 @@ pub(crate) static TEST_INVOKE_METHOD: OperationModel = OperationModel {
     method: "POST",
     uri: "/restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::TEST_INVOKE_METHOD_REQUEST),
+    output: Some(&shapes::TEST_INVOKE_METHOD_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static UNTAG_RESOURCE: OperationModel = OperationModel {
@@ -1547,11 +1738,18 @@ pub(crate) static UPDATE_ACCOUNT: OperationModel = OperationModel {
     method: "PATCH",
     uri: "/account",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_ACCOUNT_REQUEST),
+    output: Some(&shapes::ACCOUNT),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static UPDATE_API_KEY: OperationModel = OperationModel {
@@ -1571,11 +1769,18 @@ pub(crate) static UPDATE_AUTHORIZER: OperationModel = OperationModel {
     method: "PATCH",
     uri: "/restapis/{restapi_id}/authorizers/{authorizer_id}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_AUTHORIZER_REQUEST),
+    output: Some(&shapes::AUTHORIZER),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static UPDATE_BASE_PATH_MAPPING: OperationModel = OperationModel {
@@ -1627,11 +1832,18 @@ pub(crate) static UPDATE_DOCUMENTATION_PART: OperationModel = OperationModel {
     method: "PATCH",
     uri: "/restapis/{restapi_id}/documentation/parts/{part_id}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_DOCUMENTATION_PART_REQUEST),
+    output: Some(&shapes::DOCUMENTATION_PART),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static UPDATE_DOCUMENTATION_VERSION: OperationModel = OperationModel {
@@ -1639,11 +1851,18 @@ pub(crate) static UPDATE_DOCUMENTATION_VERSION: OperationModel = OperationModel 
     method: "PATCH",
     uri: "/restapis/{restapi_id}/documentation/versions/{doc_version}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_DOCUMENTATION_VERSION_REQUEST),
+    output: Some(&shapes::DOCUMENTATION_VERSION),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static UPDATE_DOMAIN_NAME: OperationModel = OperationModel {
@@ -1663,11 +1882,18 @@ pub(crate) static UPDATE_GATEWAY_RESPONSE: OperationModel = OperationModel {
     method: "PATCH",
     uri: "/restapis/{restapi_id}/gatewayresponses/{response_type}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_GATEWAY_RESPONSE_REQUEST),
+    output: Some(&shapes::GATEWAY_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static UPDATE_INTEGRATION: OperationModel = OperationModel {
@@ -1750,11 +1976,18 @@ pub(crate) static UPDATE_MODEL: OperationModel = OperationModel {
     method: "PATCH",
     uri: "/restapis/{restapi_id}/models/{model_name}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_MODEL_REQUEST),
+    output: Some(&shapes::MODEL),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static UPDATE_REQUEST_VALIDATOR: OperationModel = OperationModel {
@@ -1762,11 +1995,18 @@ pub(crate) static UPDATE_REQUEST_VALIDATOR: OperationModel = OperationModel {
     method: "PATCH",
     uri: "/restapis/{restapi_id}/requestvalidators/{requestvalidator_id}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_REQUEST_VALIDATOR_REQUEST),
+    output: Some(&shapes::REQUEST_VALIDATOR),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static UPDATE_RESOURCE: OperationModel = OperationModel {
@@ -1854,9 +2094,16 @@ pub(crate) static UPDATE_VPC_LINK: OperationModel = OperationModel {
     method: "PATCH",
     uri: "/vpclinks/{vpclink_id}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_VPC_LINK_REQUEST),
+    output: Some(&shapes::VPC_LINK),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::CONFLICT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };

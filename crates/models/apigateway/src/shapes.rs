@@ -29,6 +29,48 @@ pub(crate) static ACCESS_LOG_SETTINGS: Shape = Shape {
     }),
 };
 
+pub(crate) static ACCOUNT: Shape = Shape {
+    name: "Account",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "cloudwatchRoleArn",
+                wire_name: "cloudwatchRoleArn",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "throttleSettings",
+                wire_name: "throttleSettings",
+                location: Location::Body,
+                shape: &THROTTLE_SETTINGS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "features",
+                wire_name: "features",
+                location: Location::Body,
+                shape: &LIST_OF_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "apiKeyVersion",
+                wire_name: "apiKeyVersion",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static API_KEY_SOURCE_TYPE: Shape = Shape {
     name: "ApiKeySourceType",
     sensitive: false,
@@ -44,6 +86,134 @@ pub(crate) static API_STATUS: Shape = Shape {
         enumeration: &["UPDATING", "AVAILABLE", "PENDING", "FAILED"],
     }),
 };
+
+pub(crate) static AUTHORIZER: Shape = Shape {
+    name: "Authorizer",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "id",
+                wire_name: "id",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "type",
+                wire_name: "type",
+                location: Location::Body,
+                shape: &AUTHORIZER_TYPE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "providerARNs",
+                wire_name: "providerARNs",
+                location: Location::Body,
+                shape: &LIST_OF_ARNS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authType",
+                wire_name: "authType",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authorizerUri",
+                wire_name: "authorizerUri",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authorizerCredentials",
+                wire_name: "authorizerCredentials",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "identitySource",
+                wire_name: "identitySource",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "identityValidationExpression",
+                wire_name: "identityValidationExpression",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authorizerResultTtlInSeconds",
+                wire_name: "authorizerResultTtlInSeconds",
+                location: Location::Body,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static AUTHORIZER_TYPE: Shape = Shape {
+    name: "AuthorizerType",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range::ANY,
+        pattern: None,
+        enumeration: &["TOKEN", "REQUEST", "COGNITO_USER_POOLS"],
+    }),
+};
+
+pub(crate) static AUTHORIZERS: Shape = Shape {
+    name: "Authorizers",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "items",
+                wire_name: "item",
+                location: Location::Body,
+                shape: &LIST_OF_AUTHORIZER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static BLOB: Shape = Shape { name: "Blob", sensitive: false, kind: Kind::Blob(Range::ANY) };
 
 pub(crate) static BOOLEAN: Shape = Shape { name: "Boolean", sensitive: false, kind: Kind::Boolean };
 
@@ -125,6 +295,96 @@ pub(crate) static CONTENT_HANDLING_STRATEGY: Shape = Shape {
     }),
 };
 
+pub(crate) static CREATE_AUTHORIZER_REQUEST: Shape = Shape {
+    name: "CreateAuthorizerRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "type",
+                wire_name: "type",
+                location: Location::Body,
+                shape: &AUTHORIZER_TYPE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "providerARNs",
+                wire_name: "providerARNs",
+                location: Location::Body,
+                shape: &LIST_OF_ARNS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authType",
+                wire_name: "authType",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authorizerUri",
+                wire_name: "authorizerUri",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authorizerCredentials",
+                wire_name: "authorizerCredentials",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "identitySource",
+                wire_name: "identitySource",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "identityValidationExpression",
+                wire_name: "identityValidationExpression",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authorizerResultTtlInSeconds",
+                wire_name: "authorizerResultTtlInSeconds",
+                location: Location::Body,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
     name: "CreateDeploymentRequest",
     sensitive: false,
@@ -199,6 +459,174 @@ pub(crate) static CREATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 wire_name: "tracingEnabled",
                 location: Location::Body,
                 shape: &NULLABLE_BOOLEAN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static CREATE_DOCUMENTATION_PART_REQUEST: Shape = Shape {
+    name: "CreateDocumentationPartRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "location",
+                wire_name: "location",
+                location: Location::Body,
+                shape: &DOCUMENTATION_PART_LOCATION,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "properties",
+                wire_name: "properties",
+                location: Location::Body,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static CREATE_DOCUMENTATION_VERSION_REQUEST: Shape = Shape {
+    name: "CreateDocumentationVersionRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "documentationVersion",
+                wire_name: "documentationVersion",
+                location: Location::Body,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "stageName",
+                wire_name: "stageName",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "description",
+                wire_name: "description",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static CREATE_MODEL_REQUEST: Shape = Shape {
+    name: "CreateModelRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "description",
+                wire_name: "description",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "schema",
+                wire_name: "schema",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "contentType",
+                wire_name: "contentType",
+                location: Location::Body,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static CREATE_REQUEST_VALIDATOR_REQUEST: Shape = Shape {
+    name: "CreateRequestValidatorRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "validateRequestBody",
+                wire_name: "validateRequestBody",
+                location: Location::Body,
+                shape: &BOOLEAN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "validateRequestParameters",
+                wire_name: "validateRequestParameters",
+                location: Location::Body,
+                shape: &BOOLEAN,
                 required: false,
                 timestamp_format: None,
             },
@@ -453,6 +881,74 @@ pub(crate) static CREATE_STAGE_REQUEST: Shape = Shape {
     }),
 };
 
+pub(crate) static CREATE_VPC_LINK_REQUEST: Shape = Shape {
+    name: "CreateVpcLinkRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "description",
+                wire_name: "description",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "targetArns",
+                wire_name: "targetArns",
+                location: Location::Body,
+                shape: &LIST_OF_STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "tags",
+                wire_name: "tags",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_AUTHORIZER_REQUEST: Shape = Shape {
+    name: "DeleteAuthorizerRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authorizerId",
+                wire_name: "authorizer_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static DELETE_DEPLOYMENT_REQUEST: Shape = Shape {
     name: "DeleteDeploymentRequest",
     sensitive: false,
@@ -471,6 +967,84 @@ pub(crate) static DELETE_DEPLOYMENT_REQUEST: Shape = Shape {
                 wire_name: "deployment_id",
                 location: Location::Uri,
                 shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_DOCUMENTATION_PART_REQUEST: Shape = Shape {
+    name: "DeleteDocumentationPartRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "documentationPartId",
+                wire_name: "part_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_DOCUMENTATION_VERSION_REQUEST: Shape = Shape {
+    name: "DeleteDocumentationVersionRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "documentationVersion",
+                wire_name: "doc_version",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_GATEWAY_RESPONSE_REQUEST: Shape = Shape {
+    name: "DeleteGatewayResponseRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "responseType",
+                wire_name: "response_type",
+                location: Location::Uri,
+                shape: &GATEWAY_RESPONSE_TYPE,
                 required: true,
                 timestamp_format: None,
             },
@@ -631,6 +1205,58 @@ pub(crate) static DELETE_METHOD_RESPONSE_REQUEST: Shape = Shape {
     }),
 };
 
+pub(crate) static DELETE_MODEL_REQUEST: Shape = Shape {
+    name: "DeleteModelRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "modelName",
+                wire_name: "model_name",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_REQUEST_VALIDATOR_REQUEST: Shape = Shape {
+    name: "DeleteRequestValidatorRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "requestValidatorId",
+                wire_name: "requestvalidator_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static DELETE_RESOURCE_REQUEST: Shape = Shape {
     name: "DeleteResourceRequest",
     sensitive: false,
@@ -695,6 +1321,22 @@ pub(crate) static DELETE_STAGE_REQUEST: Shape = Shape {
                 timestamp_format: None,
             },
         ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_VPC_LINK_REQUEST: Shape = Shape {
+    name: "DeleteVpcLinkRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "vpcLinkId",
+            wire_name: "vpclink_id",
+            location: Location::Uri,
+            shape: &STRING,
+            required: true,
+            timestamp_format: None,
+        }],
         payload: None,
     }),
 };
@@ -801,6 +1443,231 @@ pub(crate) static DEPLOYMENTS: Shape = Shape {
     }),
 };
 
+pub(crate) static DOCUMENTATION_PART: Shape = Shape {
+    name: "DocumentationPart",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "id",
+                wire_name: "id",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "location",
+                wire_name: "location",
+                location: Location::Body,
+                shape: &DOCUMENTATION_PART_LOCATION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "properties",
+                wire_name: "properties",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DOCUMENTATION_PART_IDS: Shape = Shape {
+    name: "DocumentationPartIds",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "ids",
+                wire_name: "ids",
+                location: Location::Body,
+                shape: &LIST_OF_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "warnings",
+                wire_name: "warnings",
+                location: Location::Body,
+                shape: &LIST_OF_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DOCUMENTATION_PART_LOCATION: Shape = Shape {
+    name: "DocumentationPartLocation",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "type",
+                wire_name: "type",
+                location: Location::Body,
+                shape: &DOCUMENTATION_PART_TYPE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "path",
+                wire_name: "path",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "method",
+                wire_name: "method",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "statusCode",
+                wire_name: "statusCode",
+                location: Location::Body,
+                shape: &DOCUMENTATION_PART_LOCATION_STATUS_CODE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DOCUMENTATION_PART_LOCATION_STATUS_CODE: Shape = Shape {
+    name: "DocumentationPartLocationStatusCode",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: Some("^([1-5]\\d\\d|\\*|\\s*)$"), enumeration: &[] }),
+};
+
+pub(crate) static DOCUMENTATION_PART_TYPE: Shape = Shape {
+    name: "DocumentationPartType",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range::ANY,
+        pattern: None,
+        enumeration: &[
+            "RESPONSE_BODY",
+            "RESPONSE",
+            "METHOD",
+            "MODEL",
+            "AUTHORIZER",
+            "RESPONSE_HEADER",
+            "RESOURCE",
+            "PATH_PARAMETER",
+            "REQUEST_BODY",
+            "QUERY_PARAMETER",
+            "API",
+            "REQUEST_HEADER",
+        ],
+    }),
+};
+
+pub(crate) static DOCUMENTATION_PARTS: Shape = Shape {
+    name: "DocumentationParts",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "items",
+                wire_name: "item",
+                location: Location::Body,
+                shape: &LIST_OF_DOCUMENTATION_PART,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DOCUMENTATION_VERSION: Shape = Shape {
+    name: "DocumentationVersion",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "version",
+                wire_name: "version",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "createdDate",
+                wire_name: "createdDate",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "description",
+                wire_name: "description",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DOCUMENTATION_VERSIONS: Shape = Shape {
+    name: "DocumentationVersions",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "items",
+                wire_name: "item",
+                location: Location::Body,
+                shape: &LIST_OF_DOCUMENTATION_VERSION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static DOUBLE: Shape =
     Shape { name: "Double", sensitive: false, kind: Kind::Double(RealRange { min: None, max: None }) };
 
@@ -850,6 +1717,232 @@ pub(crate) static ENDPOINT_TYPE: Shape = Shape {
     kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["PRIVATE", "EDGE", "REGIONAL"] }),
 };
 
+pub(crate) static FLUSH_STAGE_AUTHORIZERS_CACHE_REQUEST: Shape = Shape {
+    name: "FlushStageAuthorizersCacheRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "stageName",
+                wire_name: "stage_name",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static FLUSH_STAGE_CACHE_REQUEST: Shape = Shape {
+    name: "FlushStageCacheRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "stageName",
+                wire_name: "stage_name",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GATEWAY_RESPONSE: Shape = Shape {
+    name: "GatewayResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "responseType",
+                wire_name: "responseType",
+                location: Location::Body,
+                shape: &GATEWAY_RESPONSE_TYPE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "statusCode",
+                wire_name: "statusCode",
+                location: Location::Body,
+                shape: &STATUS_CODE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "responseParameters",
+                wire_name: "responseParameters",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "responseTemplates",
+                wire_name: "responseTemplates",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "defaultResponse",
+                wire_name: "defaultResponse",
+                location: Location::Body,
+                shape: &BOOLEAN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GATEWAY_RESPONSE_TYPE: Shape = Shape {
+    name: "GatewayResponseType",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range::ANY,
+        pattern: None,
+        enumeration: &[
+            "REQUEST_TOO_LARGE",
+            "RESOURCE_NOT_FOUND",
+            "AUTHORIZER_CONFIGURATION_ERROR",
+            "MISSING_AUTHENTICATION_TOKEN",
+            "BAD_REQUEST_BODY",
+            "INVALID_SIGNATURE",
+            "INVALID_API_KEY",
+            "BAD_REQUEST_PARAMETERS",
+            "AUTHORIZER_FAILURE",
+            "UNAUTHORIZED",
+            "INTEGRATION_TIMEOUT",
+            "ACCESS_DENIED",
+            "DEFAULT_4XX",
+            "DEFAULT_5XX",
+            "WAF_FILTERED",
+            "QUOTA_EXCEEDED",
+            "THROTTLED",
+            "API_CONFIGURATION_ERROR",
+            "UNSUPPORTED_MEDIA_TYPE",
+            "INTEGRATION_FAILURE",
+            "EXPIRED_TOKEN",
+        ],
+    }),
+};
+
+pub(crate) static GATEWAY_RESPONSES: Shape = Shape {
+    name: "GatewayResponses",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "items",
+                wire_name: "item",
+                location: Location::Body,
+                shape: &LIST_OF_GATEWAY_RESPONSE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_ACCOUNT_REQUEST: Shape = Shape {
+    name: "GetAccountRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure { members: &[], payload: None }),
+};
+
+pub(crate) static GET_AUTHORIZER_REQUEST: Shape = Shape {
+    name: "GetAuthorizerRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authorizerId",
+                wire_name: "authorizer_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_AUTHORIZERS_REQUEST: Shape = Shape {
+    name: "GetAuthorizersRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Query,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static GET_DEPLOYMENT_REQUEST: Shape = Shape {
     name: "GetDeploymentRequest",
     sensitive: false,
@@ -886,6 +1979,218 @@ pub(crate) static GET_DEPLOYMENT_REQUEST: Shape = Shape {
 
 pub(crate) static GET_DEPLOYMENTS_REQUEST: Shape = Shape {
     name: "GetDeploymentsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Query,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_DOCUMENTATION_PART_REQUEST: Shape = Shape {
+    name: "GetDocumentationPartRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "documentationPartId",
+                wire_name: "part_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_DOCUMENTATION_PARTS_REQUEST: Shape = Shape {
+    name: "GetDocumentationPartsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "type",
+                wire_name: "type",
+                location: Location::Query,
+                shape: &DOCUMENTATION_PART_TYPE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "nameQuery",
+                wire_name: "name",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "path",
+                wire_name: "path",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Query,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "locationStatus",
+                wire_name: "locationStatus",
+                location: Location::Query,
+                shape: &LOCATION_STATUS_TYPE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_DOCUMENTATION_VERSION_REQUEST: Shape = Shape {
+    name: "GetDocumentationVersionRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "documentationVersion",
+                wire_name: "doc_version",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_DOCUMENTATION_VERSIONS_REQUEST: Shape = Shape {
+    name: "GetDocumentationVersionsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Query,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_GATEWAY_RESPONSE_REQUEST: Shape = Shape {
+    name: "GetGatewayResponseRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "responseType",
+                wire_name: "response_type",
+                location: Location::Uri,
+                shape: &GATEWAY_RESPONSE_TYPE,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_GATEWAY_RESPONSES_REQUEST: Shape = Shape {
+    name: "GetGatewayResponsesRequest",
     sensitive: false,
     kind: Kind::Structure(Structure {
         members: &[
@@ -1063,6 +2368,160 @@ pub(crate) static GET_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &STATUS_CODE,
                 required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_MODEL_REQUEST: Shape = Shape {
+    name: "GetModelRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "modelName",
+                wire_name: "model_name",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "flatten",
+                wire_name: "flatten",
+                location: Location::Query,
+                shape: &BOOLEAN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_MODEL_TEMPLATE_REQUEST: Shape = Shape {
+    name: "GetModelTemplateRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "modelName",
+                wire_name: "model_name",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_MODELS_REQUEST: Shape = Shape {
+    name: "GetModelsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Query,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_REQUEST_VALIDATOR_REQUEST: Shape = Shape {
+    name: "GetRequestValidatorRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "requestValidatorId",
+                wire_name: "requestvalidator_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_REQUEST_VALIDATORS_REQUEST: Shape = Shape {
+    name: "GetRequestValidatorsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Query,
+                shape: &NULLABLE_INTEGER,
+                required: false,
                 timestamp_format: None,
             },
         ],
@@ -1271,6 +2730,90 @@ pub(crate) static GET_TAGS_REQUEST: Shape = Shape {
             },
         ],
         payload: None,
+    }),
+};
+
+pub(crate) static GET_VPC_LINK_REQUEST: Shape = Shape {
+    name: "GetVpcLinkRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "vpcLinkId",
+            wire_name: "vpclink_id",
+            location: Location::Uri,
+            shape: &STRING,
+            required: true,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_VPC_LINKS_REQUEST: Shape = Shape {
+    name: "GetVpcLinksRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Query,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static IMPORT_DOCUMENTATION_PARTS_REQUEST: Shape = Shape {
+    name: "ImportDocumentationPartsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "mode",
+                wire_name: "mode",
+                location: Location::Query,
+                shape: &PUT_MODE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "failOnWarnings",
+                wire_name: "failonwarnings",
+                location: Location::Query,
+                shape: &BOOLEAN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "body",
+                wire_name: "body",
+                location: Location::Body,
+                shape: &BLOB,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: Some("body"),
     }),
 };
 
@@ -1488,10 +3031,39 @@ pub(crate) static IP_ADDRESS_TYPE: Shape = Shape {
     kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["ipv4", "dualstack"] }),
 };
 
+pub(crate) static LIST_OF_ARNS: Shape = Shape {
+    name: "ListOfARNs",
+    sensitive: false,
+    kind: Kind::List(List { member: &PROVIDER_ARN, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LIST_OF_AUTHORIZER: Shape = Shape {
+    name: "ListOfAuthorizer",
+    sensitive: false,
+    kind: Kind::List(List { member: &AUTHORIZER, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
 pub(crate) static LIST_OF_DEPLOYMENT: Shape = Shape {
     name: "ListOfDeployment",
     sensitive: false,
     kind: Kind::List(List { member: &DEPLOYMENT, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LIST_OF_DOCUMENTATION_PART: Shape = Shape {
+    name: "ListOfDocumentationPart",
+    sensitive: false,
+    kind: Kind::List(List { member: &DOCUMENTATION_PART, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LIST_OF_DOCUMENTATION_VERSION: Shape = Shape {
+    name: "ListOfDocumentationVersion",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &DOCUMENTATION_VERSION,
+        member_name: "member",
+        flattened: false,
+        length: Range::ANY,
+    }),
 };
 
 pub(crate) static LIST_OF_ENDPOINT_TYPE: Shape = Shape {
@@ -1500,10 +3072,28 @@ pub(crate) static LIST_OF_ENDPOINT_TYPE: Shape = Shape {
     kind: Kind::List(List { member: &ENDPOINT_TYPE, member_name: "member", flattened: false, length: Range::ANY }),
 };
 
+pub(crate) static LIST_OF_GATEWAY_RESPONSE: Shape = Shape {
+    name: "ListOfGatewayResponse",
+    sensitive: false,
+    kind: Kind::List(List { member: &GATEWAY_RESPONSE, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LIST_OF_MODEL: Shape = Shape {
+    name: "ListOfModel",
+    sensitive: false,
+    kind: Kind::List(List { member: &MODEL, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
 pub(crate) static LIST_OF_PATCH_OPERATION: Shape = Shape {
     name: "ListOfPatchOperation",
     sensitive: false,
     kind: Kind::List(List { member: &PATCH_OPERATION, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LIST_OF_REQUEST_VALIDATOR: Shape = Shape {
+    name: "ListOfRequestValidator",
+    sensitive: false,
+    kind: Kind::List(List { member: &REQUEST_VALIDATOR, member_name: "member", flattened: false, length: Range::ANY }),
 };
 
 pub(crate) static LIST_OF_RESOURCE: Shape = Shape {
@@ -1529,6 +3119,20 @@ pub(crate) static LIST_OF_STRING: Shape = Shape {
     sensitive: false,
     kind: Kind::List(List { member: &STRING, member_name: "member", flattened: false, length: Range::ANY }),
 };
+
+pub(crate) static LIST_OF_VPC_LINK: Shape = Shape {
+    name: "ListOfVpcLink",
+    sensitive: false,
+    kind: Kind::List(List { member: &VPC_LINK, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LOCATION_STATUS_TYPE: Shape = Shape {
+    name: "LocationStatusType",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["DOCUMENTED", "UNDOCUMENTED"] }),
+};
+
+pub(crate) static LONG: Shape = Shape { name: "Long", sensitive: false, kind: Kind::Long(Range::ANY) };
 
 pub(crate) static MAP_OF_INTEGRATION_RESPONSE: Shape = Shape {
     name: "MapOfIntegrationResponse",
@@ -1601,6 +3205,19 @@ pub(crate) static MAP_OF_STRING_TO_BOOLEAN: Shape = Shape {
     kind: Kind::Map(Map {
         key: &STRING,
         value: &NULLABLE_BOOLEAN,
+        key_name: "key",
+        value_name: "value",
+        flattened: false,
+        length: Range::ANY,
+    }),
+};
+
+pub(crate) static MAP_OF_STRING_TO_LIST: Shape = Shape {
+    name: "MapOfStringToList",
+    sensitive: false,
+    kind: Kind::Map(Map {
+        key: &STRING,
+        value: &LIST_OF_STRING,
         key_name: "key",
         value_name: "value",
         flattened: false,
@@ -1869,6 +3486,82 @@ pub(crate) static METHOD_SNAPSHOT: Shape = Shape {
     }),
 };
 
+pub(crate) static MODEL: Shape = Shape {
+    name: "Model",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "id",
+                wire_name: "id",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "description",
+                wire_name: "description",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "schema",
+                wire_name: "schema",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "contentType",
+                wire_name: "contentType",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static MODELS: Shape = Shape {
+    name: "Models",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "items",
+                wire_name: "item",
+                location: Location::Body,
+                shape: &LIST_OF_MODEL,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static NULLABLE_BOOLEAN: Shape = Shape { name: "NullableBoolean", sensitive: false, kind: Kind::Boolean };
 
 pub(crate) static NULLABLE_INTEGER: Shape =
@@ -1936,6 +3629,62 @@ pub(crate) static PATH_TO_MAP_OF_METHOD_SNAPSHOT: Shape = Shape {
         value_name: "value",
         flattened: false,
         length: Range::ANY,
+    }),
+};
+
+pub(crate) static PROVIDER_ARN: Shape = Shape {
+    name: "ProviderARN",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &[] }),
+};
+
+pub(crate) static PUT_GATEWAY_RESPONSE_REQUEST: Shape = Shape {
+    name: "PutGatewayResponseRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "responseType",
+                wire_name: "response_type",
+                location: Location::Uri,
+                shape: &GATEWAY_RESPONSE_TYPE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "statusCode",
+                wire_name: "statusCode",
+                location: Location::Body,
+                shape: &STATUS_CODE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "responseParameters",
+                wire_name: "responseParameters",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "responseTemplates",
+                wire_name: "responseTemplates",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
     }),
 };
 
@@ -2323,6 +4072,80 @@ pub(crate) static PUT_METHOD_RESPONSE_REQUEST: Shape = Shape {
                 wire_name: "responseModels",
                 location: Location::Body,
                 shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUT_MODE: Shape = Shape {
+    name: "PutMode",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["merge", "overwrite"] }),
+};
+
+pub(crate) static REQUEST_VALIDATOR: Shape = Shape {
+    name: "RequestValidator",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "id",
+                wire_name: "id",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "validateRequestBody",
+                wire_name: "validateRequestBody",
+                location: Location::Body,
+                shape: &BOOLEAN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "validateRequestParameters",
+                wire_name: "validateRequestParameters",
+                location: Location::Body,
+                shape: &BOOLEAN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static REQUEST_VALIDATORS: Shape = Shape {
+    name: "RequestValidators",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "items",
+                wire_name: "item",
+                location: Location::Body,
+                shape: &LIST_OF_REQUEST_VALIDATOR,
                 required: false,
                 timestamp_format: None,
             },
@@ -2832,6 +4655,188 @@ pub(crate) static TAGS: Shape = Shape {
     }),
 };
 
+pub(crate) static TEMPLATE: Shape = Shape {
+    name: "Template",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "value",
+            wire_name: "value",
+            location: Location::Body,
+            shape: &STRING,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static TEST_INVOKE_METHOD_REQUEST: Shape = Shape {
+    name: "TestInvokeMethodRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "resourceId",
+                wire_name: "resource_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "httpMethod",
+                wire_name: "http_method",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "pathWithQueryString",
+                wire_name: "pathWithQueryString",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "body",
+                wire_name: "body",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "headers",
+                wire_name: "headers",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "multiValueHeaders",
+                wire_name: "multiValueHeaders",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "clientCertificateId",
+                wire_name: "clientCertificateId",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "stageVariables",
+                wire_name: "stageVariables",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static TEST_INVOKE_METHOD_RESPONSE: Shape = Shape {
+    name: "TestInvokeMethodResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "status",
+                wire_name: "status",
+                location: Location::Body,
+                shape: &INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "body",
+                wire_name: "body",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "headers",
+                wire_name: "headers",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "multiValueHeaders",
+                wire_name: "multiValueHeaders",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "log",
+                wire_name: "log",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "latency",
+                wire_name: "latency",
+                location: Location::Body,
+                shape: &LONG,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static THROTTLE_SETTINGS: Shape = Shape {
+    name: "ThrottleSettings",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "burstLimit",
+                wire_name: "burstLimit",
+                location: Location::Body,
+                shape: &INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "rateLimit",
+                wire_name: "rateLimit",
+                location: Location::Body,
+                shape: &DOUBLE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static TIMESTAMP: Shape = Shape { name: "Timestamp", sensitive: false, kind: Kind::Timestamp(None) };
 
 pub(crate) static TLS_CONFIG: Shape = Shape {
@@ -2886,6 +4891,56 @@ pub(crate) static UNTAG_RESOURCE_REQUEST: Shape = Shape {
     }),
 };
 
+pub(crate) static UPDATE_ACCOUNT_REQUEST: Shape = Shape {
+    name: "UpdateAccountRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "patchOperations",
+            wire_name: "patchOperations",
+            location: Location::Body,
+            shape: &LIST_OF_PATCH_OPERATION,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static UPDATE_AUTHORIZER_REQUEST: Shape = Shape {
+    name: "UpdateAuthorizerRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "authorizerId",
+                wire_name: "authorizer_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "patchOperations",
+                wire_name: "patchOperations",
+                location: Location::Body,
+                shape: &LIST_OF_PATCH_OPERATION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static UPDATE_DEPLOYMENT_REQUEST: Shape = Shape {
     name: "UpdateDeploymentRequest",
     sensitive: false,
@@ -2904,6 +4959,108 @@ pub(crate) static UPDATE_DEPLOYMENT_REQUEST: Shape = Shape {
                 wire_name: "deployment_id",
                 location: Location::Uri,
                 shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "patchOperations",
+                wire_name: "patchOperations",
+                location: Location::Body,
+                shape: &LIST_OF_PATCH_OPERATION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static UPDATE_DOCUMENTATION_PART_REQUEST: Shape = Shape {
+    name: "UpdateDocumentationPartRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "documentationPartId",
+                wire_name: "part_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "patchOperations",
+                wire_name: "patchOperations",
+                location: Location::Body,
+                shape: &LIST_OF_PATCH_OPERATION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static UPDATE_DOCUMENTATION_VERSION_REQUEST: Shape = Shape {
+    name: "UpdateDocumentationVersionRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "documentationVersion",
+                wire_name: "doc_version",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "patchOperations",
+                wire_name: "patchOperations",
+                location: Location::Body,
+                shape: &LIST_OF_PATCH_OPERATION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static UPDATE_GATEWAY_RESPONSE_REQUEST: Shape = Shape {
+    name: "UpdateGatewayResponseRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "responseType",
+                wire_name: "response_type",
+                location: Location::Uri,
+                shape: &GATEWAY_RESPONSE_TYPE,
                 required: true,
                 timestamp_format: None,
             },
@@ -3104,6 +5261,74 @@ pub(crate) static UPDATE_METHOD_RESPONSE_REQUEST: Shape = Shape {
     }),
 };
 
+pub(crate) static UPDATE_MODEL_REQUEST: Shape = Shape {
+    name: "UpdateModelRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "modelName",
+                wire_name: "model_name",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "patchOperations",
+                wire_name: "patchOperations",
+                location: Location::Body,
+                shape: &LIST_OF_PATCH_OPERATION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static UPDATE_REQUEST_VALIDATOR_REQUEST: Shape = Shape {
+    name: "UpdateRequestValidatorRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "restApiId",
+                wire_name: "restapi_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "requestValidatorId",
+                wire_name: "requestvalidator_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "patchOperations",
+                wire_name: "patchOperations",
+                location: Location::Body,
+                shape: &LIST_OF_PATCH_OPERATION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static UPDATE_RESOURCE_REQUEST: Shape = Shape {
     name: "UpdateResourceRequest",
     sensitive: false,
@@ -3190,6 +5415,134 @@ pub(crate) static UPDATE_STAGE_REQUEST: Shape = Shape {
                 wire_name: "patchOperations",
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static UPDATE_VPC_LINK_REQUEST: Shape = Shape {
+    name: "UpdateVpcLinkRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "vpcLinkId",
+                wire_name: "vpclink_id",
+                location: Location::Uri,
+                shape: &STRING,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "patchOperations",
+                wire_name: "patchOperations",
+                location: Location::Body,
+                shape: &LIST_OF_PATCH_OPERATION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static VPC_LINK: Shape = Shape {
+    name: "VpcLink",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "id",
+                wire_name: "id",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "description",
+                wire_name: "description",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "targetArns",
+                wire_name: "targetArns",
+                location: Location::Body,
+                shape: &LIST_OF_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "status",
+                wire_name: "status",
+                location: Location::Body,
+                shape: &VPC_LINK_STATUS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "statusMessage",
+                wire_name: "statusMessage",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "tags",
+                wire_name: "tags",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static VPC_LINK_STATUS: Shape = Shape {
+    name: "VpcLinkStatus",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range::ANY,
+        pattern: None,
+        enumeration: &["AVAILABLE", "PENDING", "DELETING", "FAILED"],
+    }),
+};
+
+pub(crate) static VPC_LINKS: Shape = Shape {
+    name: "VpcLinks",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "items",
+                wire_name: "item",
+                location: Location::Body,
+                shape: &LIST_OF_VPC_LINK,
                 required: false,
                 timestamp_format: None,
             },

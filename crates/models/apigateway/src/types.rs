@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use base::shape::Timestamp;
+use base::shape::{Blob, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The structure `AccessLogSettings`.
@@ -16,6 +16,72 @@ pub struct AccessLogSettings {
     /// The member `destinationArn`.
     #[serde(rename = "destinationArn", skip_serializing_if = "Option::is_none")]
     pub destination_arn: Option<String>,
+}
+
+/// The structure `Account`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Account {
+    /// The member `cloudwatchRoleArn`.
+    #[serde(rename = "cloudwatchRoleArn", skip_serializing_if = "Option::is_none")]
+    pub cloudwatch_role_arn: Option<String>,
+    /// The member `throttleSettings`.
+    #[serde(rename = "throttleSettings", skip_serializing_if = "Option::is_none")]
+    pub throttle_settings: Option<ThrottleSettings>,
+    /// The member `features`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<String>>,
+    /// The member `apiKeyVersion`.
+    #[serde(rename = "apiKeyVersion", skip_serializing_if = "Option::is_none")]
+    pub api_key_version: Option<String>,
+}
+
+/// The structure `Authorizer`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Authorizer {
+    /// The member `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The member `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The member `type`: one of [`authorizer_type`](crate::values::authorizer_type).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+    /// The member `providerARNs`.
+    #[serde(rename = "providerARNs", skip_serializing_if = "Option::is_none")]
+    pub provider_arns: Option<Vec<String>>,
+    /// The member `authType`.
+    #[serde(rename = "authType", skip_serializing_if = "Option::is_none")]
+    pub auth_type: Option<String>,
+    /// The member `authorizerUri`.
+    #[serde(rename = "authorizerUri", skip_serializing_if = "Option::is_none")]
+    pub authorizer_uri: Option<String>,
+    /// The member `authorizerCredentials`.
+    #[serde(rename = "authorizerCredentials", skip_serializing_if = "Option::is_none")]
+    pub authorizer_credentials: Option<String>,
+    /// The member `identitySource`.
+    #[serde(rename = "identitySource", skip_serializing_if = "Option::is_none")]
+    pub identity_source: Option<String>,
+    /// The member `identityValidationExpression`.
+    #[serde(rename = "identityValidationExpression", skip_serializing_if = "Option::is_none")]
+    pub identity_validation_expression: Option<String>,
+    /// The member `authorizerResultTtlInSeconds`.
+    #[serde(rename = "authorizerResultTtlInSeconds", skip_serializing_if = "Option::is_none")]
+    pub authorizer_result_ttl_in_seconds: Option<i32>,
+}
+
+/// The structure `Authorizers`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Authorizers {
+    /// The member `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `items`: `item` on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<Authorizer>>,
 }
 
 /// The structure `CanarySettings`.
@@ -34,6 +100,40 @@ pub struct CanarySettings {
     /// The member `useStageCache`.
     #[serde(rename = "useStageCache", skip_serializing_if = "Option::is_none")]
     pub use_stage_cache: Option<bool>,
+}
+
+/// The structure `CreateAuthorizerRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateAuthorizerRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `name`: required.
+    pub name: String,
+    /// The member `type`: required, one of [`authorizer_type`](crate::values::authorizer_type).
+    pub r#type: String,
+    /// The member `providerARNs`.
+    #[serde(rename = "providerARNs", skip_serializing_if = "Option::is_none")]
+    pub provider_arns: Option<Vec<String>>,
+    /// The member `authType`.
+    #[serde(rename = "authType", skip_serializing_if = "Option::is_none")]
+    pub auth_type: Option<String>,
+    /// The member `authorizerUri`.
+    #[serde(rename = "authorizerUri", skip_serializing_if = "Option::is_none")]
+    pub authorizer_uri: Option<String>,
+    /// The member `authorizerCredentials`.
+    #[serde(rename = "authorizerCredentials", skip_serializing_if = "Option::is_none")]
+    pub authorizer_credentials: Option<String>,
+    /// The member `identitySource`.
+    #[serde(rename = "identitySource", skip_serializing_if = "Option::is_none")]
+    pub identity_source: Option<String>,
+    /// The member `identityValidationExpression`.
+    #[serde(rename = "identityValidationExpression", skip_serializing_if = "Option::is_none")]
+    pub identity_validation_expression: Option<String>,
+    /// The member `authorizerResultTtlInSeconds`.
+    #[serde(rename = "authorizerResultTtlInSeconds", skip_serializing_if = "Option::is_none")]
+    pub authorizer_result_ttl_in_seconds: Option<i32>,
 }
 
 /// The structure `CreateDeploymentRequest`.
@@ -67,6 +167,75 @@ pub struct CreateDeploymentRequest {
     /// The member `tracingEnabled`.
     #[serde(rename = "tracingEnabled", skip_serializing_if = "Option::is_none")]
     pub tracing_enabled: Option<bool>,
+}
+
+/// The structure `CreateDocumentationPartRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateDocumentationPartRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `location`: required.
+    pub location: DocumentationPartLocation,
+    /// The member `properties`: required.
+    pub properties: String,
+}
+
+/// The structure `CreateDocumentationVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateDocumentationVersionRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `documentationVersion`: required.
+    #[serde(rename = "documentationVersion")]
+    pub documentation_version: String,
+    /// The member `stageName`.
+    #[serde(rename = "stageName", skip_serializing_if = "Option::is_none")]
+    pub stage_name: Option<String>,
+    /// The member `description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// The structure `CreateModelRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateModelRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `name`: required.
+    pub name: String,
+    /// The member `description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `schema`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// The member `contentType`: required.
+    #[serde(rename = "contentType")]
+    pub content_type: String,
+}
+
+/// The structure `CreateRequestValidatorRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateRequestValidatorRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The member `validateRequestBody`.
+    #[serde(rename = "validateRequestBody", skip_serializing_if = "Option::is_none")]
+    pub validate_request_body: Option<bool>,
+    /// The member `validateRequestParameters`.
+    #[serde(rename = "validateRequestParameters", skip_serializing_if = "Option::is_none")]
+    pub validate_request_parameters: Option<bool>,
 }
 
 /// The structure `CreateResourceRequest`.
@@ -167,6 +336,35 @@ pub struct CreateStageRequest {
     pub tags: Option<BTreeMap<String, String>>,
 }
 
+/// The structure `CreateVpcLinkRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateVpcLinkRequest {
+    /// The member `name`: required.
+    pub name: String,
+    /// The member `description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `targetArns`: required.
+    #[serde(rename = "targetArns")]
+    pub target_arns: Vec<String>,
+    /// The member `tags`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// The structure `DeleteAuthorizerRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteAuthorizerRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `authorizerId`: required, in the path as `authorizer_id`.
+    #[serde(rename = "authorizerId")]
+    pub authorizer_id: String,
+}
+
 /// The structure `DeleteDeploymentRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -177,6 +375,42 @@ pub struct DeleteDeploymentRequest {
     /// The member `deploymentId`: required, in the path as `deployment_id`.
     #[serde(rename = "deploymentId")]
     pub deployment_id: String,
+}
+
+/// The structure `DeleteDocumentationPartRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteDocumentationPartRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `documentationPartId`: required, in the path as `part_id`.
+    #[serde(rename = "documentationPartId")]
+    pub documentation_part_id: String,
+}
+
+/// The structure `DeleteDocumentationVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteDocumentationVersionRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `documentationVersion`: required, in the path as `doc_version`.
+    #[serde(rename = "documentationVersion")]
+    pub documentation_version: String,
+}
+
+/// The structure `DeleteGatewayResponseRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteGatewayResponseRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `responseType`: required, in the path as `response_type`, one of [`gateway_response_type`](crate::values::gateway_response_type).
+    #[serde(rename = "responseType")]
+    pub response_type: String,
 }
 
 /// The structure `DeleteIntegrationRequest`.
@@ -245,6 +479,30 @@ pub struct DeleteMethodResponseRequest {
     pub status_code: String,
 }
 
+/// The structure `DeleteModelRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteModelRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `modelName`: required, in the path as `model_name`.
+    #[serde(rename = "modelName")]
+    pub model_name: String,
+}
+
+/// The structure `DeleteRequestValidatorRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteRequestValidatorRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `requestValidatorId`: required, in the path as `requestvalidator_id`.
+    #[serde(rename = "requestValidatorId")]
+    pub request_validator_id: String,
+}
+
 /// The structure `DeleteResourceRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -276,6 +534,15 @@ pub struct DeleteStageRequest {
     /// The member `stageName`: required, in the path as `stage_name`.
     #[serde(rename = "stageName")]
     pub stage_name: String,
+}
+
+/// The structure `DeleteVpcLinkRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteVpcLinkRequest {
+    /// The member `vpcLinkId`: required, in the path as `vpclink_id`.
+    #[serde(rename = "vpcLinkId")]
+    pub vpc_link_id: String,
 }
 
 /// The structure `Deployment`.
@@ -323,6 +590,92 @@ pub struct Deployments {
     pub items: Option<Vec<Deployment>>,
 }
 
+/// The structure `DocumentationPart`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DocumentationPart {
+    /// The member `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The member `location`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<DocumentationPartLocation>,
+    /// The member `properties`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub properties: Option<String>,
+}
+
+/// The structure `DocumentationPartIds`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DocumentationPartIds {
+    /// The member `ids`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<String>>,
+    /// The member `warnings`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<String>>,
+}
+
+/// The structure `DocumentationPartLocation`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DocumentationPartLocation {
+    /// The member `type`: required, one of [`documentation_part_type`](crate::values::documentation_part_type).
+    pub r#type: String,
+    /// The member `path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The member `method`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The member `statusCode`.
+    #[serde(rename = "statusCode", skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<String>,
+    /// The member `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// The structure `DocumentationParts`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DocumentationParts {
+    /// The member `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `items`: `item` on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<DocumentationPart>>,
+}
+
+/// The structure `DocumentationVersion`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DocumentationVersion {
+    /// The member `version`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The member `createdDate`.
+    #[serde(rename = "createdDate", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<Timestamp>,
+    /// The member `description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// The structure `DocumentationVersions`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DocumentationVersions {
+    /// The member `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `items`: `item` on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<DocumentationVersion>>,
+}
+
 /// The structure `EndpointConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -336,6 +689,95 @@ pub struct EndpointConfiguration {
     /// The member `vpcEndpointIds`.
     #[serde(rename = "vpcEndpointIds", skip_serializing_if = "Option::is_none")]
     pub vpc_endpoint_ids: Option<Vec<String>>,
+}
+
+/// The structure `FlushStageAuthorizersCacheRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FlushStageAuthorizersCacheRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `stageName`: required, in the path as `stage_name`.
+    #[serde(rename = "stageName")]
+    pub stage_name: String,
+}
+
+/// The structure `FlushStageCacheRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FlushStageCacheRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `stageName`: required, in the path as `stage_name`.
+    #[serde(rename = "stageName")]
+    pub stage_name: String,
+}
+
+/// The structure `GatewayResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewayResponse {
+    /// The member `responseType`: one of [`gateway_response_type`](crate::values::gateway_response_type).
+    #[serde(rename = "responseType", skip_serializing_if = "Option::is_none")]
+    pub response_type: Option<String>,
+    /// The member `statusCode`.
+    #[serde(rename = "statusCode", skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<String>,
+    /// The member `responseParameters`.
+    #[serde(rename = "responseParameters", skip_serializing_if = "Option::is_none")]
+    pub response_parameters: Option<BTreeMap<String, String>>,
+    /// The member `responseTemplates`.
+    #[serde(rename = "responseTemplates", skip_serializing_if = "Option::is_none")]
+    pub response_templates: Option<BTreeMap<String, String>>,
+    /// The member `defaultResponse`.
+    #[serde(rename = "defaultResponse", skip_serializing_if = "Option::is_none")]
+    pub default_response: Option<bool>,
+}
+
+/// The structure `GatewayResponses`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewayResponses {
+    /// The member `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `items`: `item` on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<GatewayResponse>>,
+}
+
+/// The structure `GetAccountRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetAccountRequest {}
+
+/// The structure `GetAuthorizerRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetAuthorizerRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `authorizerId`: required, in the path as `authorizer_id`.
+    #[serde(rename = "authorizerId")]
+    pub authorizer_id: String,
+}
+
+/// The structure `GetAuthorizersRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetAuthorizersRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `position`: in the query as `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `limit`: in the query as `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
 }
 
 /// The structure `GetDeploymentRequest`.
@@ -357,6 +799,99 @@ pub struct GetDeploymentRequest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetDeploymentsRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `position`: in the query as `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `limit`: in the query as `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+}
+
+/// The structure `GetDocumentationPartRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetDocumentationPartRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `documentationPartId`: required, in the path as `part_id`.
+    #[serde(rename = "documentationPartId")]
+    pub documentation_part_id: String,
+}
+
+/// The structure `GetDocumentationPartsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetDocumentationPartsRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `type`: in the query as `type`, one of [`documentation_part_type`](crate::values::documentation_part_type).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+    /// The member `nameQuery`: in the query as `name`.
+    #[serde(rename = "nameQuery", skip_serializing_if = "Option::is_none")]
+    pub name_query: Option<String>,
+    /// The member `path`: in the query as `path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The member `position`: in the query as `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `limit`: in the query as `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+    /// The member `locationStatus`: in the query as `locationStatus`, one of [`location_status_type`](crate::values::location_status_type).
+    #[serde(rename = "locationStatus", skip_serializing_if = "Option::is_none")]
+    pub location_status: Option<String>,
+}
+
+/// The structure `GetDocumentationVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetDocumentationVersionRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `documentationVersion`: required, in the path as `doc_version`.
+    #[serde(rename = "documentationVersion")]
+    pub documentation_version: String,
+}
+
+/// The structure `GetDocumentationVersionsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetDocumentationVersionsRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `position`: in the query as `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `limit`: in the query as `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+}
+
+/// The structure `GetGatewayResponseRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetGatewayResponseRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `responseType`: required, in the path as `response_type`, one of [`gateway_response_type`](crate::values::gateway_response_type).
+    #[serde(rename = "responseType")]
+    pub response_type: String,
+}
+
+/// The structure `GetGatewayResponsesRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetGatewayResponsesRequest {
     /// The member `restApiId`: required, in the path as `restapi_id`.
     #[serde(rename = "restApiId")]
     pub rest_api_id: String,
@@ -432,6 +967,75 @@ pub struct GetMethodResponseRequest {
     /// The member `statusCode`: required, in the path as `status_code`.
     #[serde(rename = "statusCode")]
     pub status_code: String,
+}
+
+/// The structure `GetModelRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetModelRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `modelName`: required, in the path as `model_name`.
+    #[serde(rename = "modelName")]
+    pub model_name: String,
+    /// The member `flatten`: in the query as `flatten`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flatten: Option<bool>,
+}
+
+/// The structure `GetModelTemplateRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetModelTemplateRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `modelName`: required, in the path as `model_name`.
+    #[serde(rename = "modelName")]
+    pub model_name: String,
+}
+
+/// The structure `GetModelsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetModelsRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `position`: in the query as `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `limit`: in the query as `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+}
+
+/// The structure `GetRequestValidatorRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetRequestValidatorRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `requestValidatorId`: required, in the path as `requestvalidator_id`.
+    #[serde(rename = "requestValidatorId")]
+    pub request_validator_id: String,
+}
+
+/// The structure `GetRequestValidatorsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetRequestValidatorsRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `position`: in the query as `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `limit`: in the query as `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
 }
 
 /// The structure `GetResourceRequest`.
@@ -525,6 +1129,44 @@ pub struct GetTagsRequest {
     /// The member `limit`: in the query as `limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i32>,
+}
+
+/// The structure `GetVpcLinkRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetVpcLinkRequest {
+    /// The member `vpcLinkId`: required, in the path as `vpclink_id`.
+    #[serde(rename = "vpcLinkId")]
+    pub vpc_link_id: String,
+}
+
+/// The structure `GetVpcLinksRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetVpcLinksRequest {
+    /// The member `position`: in the query as `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `limit`: in the query as `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+}
+
+/// The structure `ImportDocumentationPartsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImportDocumentationPartsRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `mode`: in the query as `mode`, one of [`put_mode`](crate::values::put_mode).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The member `failOnWarnings`: in the query as `failonwarnings`.
+    #[serde(rename = "failOnWarnings", skip_serializing_if = "Option::is_none")]
+    pub fail_on_warnings: Option<bool>,
+    /// The member `body`: required.
+    pub body: Blob,
 }
 
 /// The structure `Integration`.
@@ -707,6 +1349,39 @@ pub struct MethodSnapshot {
     pub api_key_required: Option<bool>,
 }
 
+/// The structure `Model`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Model {
+    /// The member `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The member `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The member `description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `schema`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// The member `contentType`.
+    #[serde(rename = "contentType", skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+}
+
+/// The structure `Models`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Models {
+    /// The member `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `items`: `item` on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<Model>>,
+}
+
 /// The structure `PatchOperation`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -723,6 +1398,27 @@ pub struct PatchOperation {
     /// The member `from`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+}
+
+/// The structure `PutGatewayResponseRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutGatewayResponseRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `responseType`: required, in the path as `response_type`, one of [`gateway_response_type`](crate::values::gateway_response_type).
+    #[serde(rename = "responseType")]
+    pub response_type: String,
+    /// The member `statusCode`.
+    #[serde(rename = "statusCode", skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<String>,
+    /// The member `responseParameters`.
+    #[serde(rename = "responseParameters", skip_serializing_if = "Option::is_none")]
+    pub response_parameters: Option<BTreeMap<String, String>>,
+    /// The member `responseTemplates`.
+    #[serde(rename = "responseTemplates", skip_serializing_if = "Option::is_none")]
+    pub response_templates: Option<BTreeMap<String, String>>,
 }
 
 /// The structure `PutIntegrationRequest`.
@@ -878,6 +1574,36 @@ pub struct PutMethodResponseRequest {
     /// The member `responseModels`.
     #[serde(rename = "responseModels", skip_serializing_if = "Option::is_none")]
     pub response_models: Option<BTreeMap<String, String>>,
+}
+
+/// The structure `RequestValidator`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestValidator {
+    /// The member `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The member `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The member `validateRequestBody`.
+    #[serde(rename = "validateRequestBody", skip_serializing_if = "Option::is_none")]
+    pub validate_request_body: Option<bool>,
+    /// The member `validateRequestParameters`.
+    #[serde(rename = "validateRequestParameters", skip_serializing_if = "Option::is_none")]
+    pub validate_request_parameters: Option<bool>,
+}
+
+/// The structure `RequestValidators`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestValidators {
+    /// The member `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `items`: `item` on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<RequestValidator>>,
 }
 
 /// The structure `Resource`.
@@ -1071,6 +1797,84 @@ pub struct Tags {
     pub tags: Option<BTreeMap<String, String>>,
 }
 
+/// The structure `Template`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Template {
+    /// The member `value`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// The structure `TestInvokeMethodRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TestInvokeMethodRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `resourceId`: required, in the path as `resource_id`.
+    #[serde(rename = "resourceId")]
+    pub resource_id: String,
+    /// The member `httpMethod`: required, in the path as `http_method`.
+    #[serde(rename = "httpMethod")]
+    pub http_method: String,
+    /// The member `pathWithQueryString`.
+    #[serde(rename = "pathWithQueryString", skip_serializing_if = "Option::is_none")]
+    pub path_with_query_string: Option<String>,
+    /// The member `body`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The member `headers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
+    /// The member `multiValueHeaders`.
+    #[serde(rename = "multiValueHeaders", skip_serializing_if = "Option::is_none")]
+    pub multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
+    /// The member `clientCertificateId`.
+    #[serde(rename = "clientCertificateId", skip_serializing_if = "Option::is_none")]
+    pub client_certificate_id: Option<String>,
+    /// The member `stageVariables`.
+    #[serde(rename = "stageVariables", skip_serializing_if = "Option::is_none")]
+    pub stage_variables: Option<BTreeMap<String, String>>,
+}
+
+/// The structure `TestInvokeMethodResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TestInvokeMethodResponse {
+    /// The member `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
+    /// The member `body`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The member `headers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
+    /// The member `multiValueHeaders`.
+    #[serde(rename = "multiValueHeaders", skip_serializing_if = "Option::is_none")]
+    pub multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
+    /// The member `log`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// The member `latency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<i64>,
+}
+
+/// The structure `ThrottleSettings`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ThrottleSettings {
+    /// The member `burstLimit`.
+    #[serde(rename = "burstLimit", skip_serializing_if = "Option::is_none")]
+    pub burst_limit: Option<i32>,
+    /// The member `rateLimit`.
+    #[serde(rename = "rateLimit", skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<f64>,
+}
+
 /// The structure `TlsConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1092,6 +1896,30 @@ pub struct UntagResourceRequest {
     pub tag_keys: Vec<String>,
 }
 
+/// The structure `UpdateAccountRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateAccountRequest {
+    /// The member `patchOperations`.
+    #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
+    pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
+/// The structure `UpdateAuthorizerRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateAuthorizerRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `authorizerId`: required, in the path as `authorizer_id`.
+    #[serde(rename = "authorizerId")]
+    pub authorizer_id: String,
+    /// The member `patchOperations`.
+    #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
+    pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
 /// The structure `UpdateDeploymentRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1102,6 +1930,51 @@ pub struct UpdateDeploymentRequest {
     /// The member `deploymentId`: required, in the path as `deployment_id`.
     #[serde(rename = "deploymentId")]
     pub deployment_id: String,
+    /// The member `patchOperations`.
+    #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
+    pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
+/// The structure `UpdateDocumentationPartRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateDocumentationPartRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `documentationPartId`: required, in the path as `part_id`.
+    #[serde(rename = "documentationPartId")]
+    pub documentation_part_id: String,
+    /// The member `patchOperations`.
+    #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
+    pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
+/// The structure `UpdateDocumentationVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateDocumentationVersionRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `documentationVersion`: required, in the path as `doc_version`.
+    #[serde(rename = "documentationVersion")]
+    pub documentation_version: String,
+    /// The member `patchOperations`.
+    #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
+    pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
+/// The structure `UpdateGatewayResponseRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateGatewayResponseRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `responseType`: required, in the path as `response_type`, one of [`gateway_response_type`](crate::values::gateway_response_type).
+    #[serde(rename = "responseType")]
+    pub response_type: String,
     /// The member `patchOperations`.
     #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
     pub patch_operations: Option<Vec<PatchOperation>>,
@@ -1185,6 +2058,36 @@ pub struct UpdateMethodResponseRequest {
     pub patch_operations: Option<Vec<PatchOperation>>,
 }
 
+/// The structure `UpdateModelRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateModelRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `modelName`: required, in the path as `model_name`.
+    #[serde(rename = "modelName")]
+    pub model_name: String,
+    /// The member `patchOperations`.
+    #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
+    pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
+/// The structure `UpdateRequestValidatorRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateRequestValidatorRequest {
+    /// The member `restApiId`: required, in the path as `restapi_id`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// The member `requestValidatorId`: required, in the path as `requestvalidator_id`.
+    #[serde(rename = "requestValidatorId")]
+    pub request_validator_id: String,
+    /// The member `patchOperations`.
+    #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
+    pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
 /// The structure `UpdateResourceRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1225,4 +2128,55 @@ pub struct UpdateStageRequest {
     /// The member `patchOperations`.
     #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
     pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
+/// The structure `UpdateVpcLinkRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateVpcLinkRequest {
+    /// The member `vpcLinkId`: required, in the path as `vpclink_id`.
+    #[serde(rename = "vpcLinkId")]
+    pub vpc_link_id: String,
+    /// The member `patchOperations`.
+    #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
+    pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
+/// The structure `VpcLink`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VpcLink {
+    /// The member `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The member `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The member `description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `targetArns`.
+    #[serde(rename = "targetArns", skip_serializing_if = "Option::is_none")]
+    pub target_arns: Option<Vec<String>>,
+    /// The member `status`: one of [`vpc_link_status`](crate::values::vpc_link_status).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The member `statusMessage`.
+    #[serde(rename = "statusMessage", skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<String>,
+    /// The member `tags`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// The structure `VpcLinks`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VpcLinks {
+    /// The member `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `items`: `item` on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<VpcLink>>,
 }

@@ -25,6 +25,18 @@ pub mod api_status {
     pub const VALUES: &[&str] = &["UPDATING", "AVAILABLE", "PENDING", "FAILED"];
 }
 
+/// The values of `AuthorizerType`.
+pub mod authorizer_type {
+    /// The value `TOKEN`.
+    pub const TOKEN: &str = "TOKEN";
+    /// The value `REQUEST`.
+    pub const REQUEST: &str = "REQUEST";
+    /// The value `COGNITO_USER_POOLS`.
+    pub const COGNITO_USER_POOLS: &str = "COGNITO_USER_POOLS";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["TOKEN", "REQUEST", "COGNITO_USER_POOLS"];
+}
+
 /// The values of `CacheClusterSize`.
 pub mod cache_cluster_size {
     /// The value `0.5`.
@@ -84,6 +96,49 @@ pub mod content_handling_strategy {
     pub const VALUES: &[&str] = &["CONVERT_TO_BINARY", "CONVERT_TO_TEXT"];
 }
 
+/// The values of `DocumentationPartType`.
+pub mod documentation_part_type {
+    /// The value `RESPONSE_BODY`.
+    pub const RESPONSE_BODY: &str = "RESPONSE_BODY";
+    /// The value `RESPONSE`.
+    pub const RESPONSE: &str = "RESPONSE";
+    /// The value `METHOD`.
+    pub const METHOD: &str = "METHOD";
+    /// The value `MODEL`.
+    pub const MODEL: &str = "MODEL";
+    /// The value `AUTHORIZER`.
+    pub const AUTHORIZER: &str = "AUTHORIZER";
+    /// The value `RESPONSE_HEADER`.
+    pub const RESPONSE_HEADER: &str = "RESPONSE_HEADER";
+    /// The value `RESOURCE`.
+    pub const RESOURCE: &str = "RESOURCE";
+    /// The value `PATH_PARAMETER`.
+    pub const PATH_PARAMETER: &str = "PATH_PARAMETER";
+    /// The value `REQUEST_BODY`.
+    pub const REQUEST_BODY: &str = "REQUEST_BODY";
+    /// The value `QUERY_PARAMETER`.
+    pub const QUERY_PARAMETER: &str = "QUERY_PARAMETER";
+    /// The value `API`.
+    pub const API: &str = "API";
+    /// The value `REQUEST_HEADER`.
+    pub const REQUEST_HEADER: &str = "REQUEST_HEADER";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &[
+        "RESPONSE_BODY",
+        "RESPONSE",
+        "METHOD",
+        "MODEL",
+        "AUTHORIZER",
+        "RESPONSE_HEADER",
+        "RESOURCE",
+        "PATH_PARAMETER",
+        "REQUEST_BODY",
+        "QUERY_PARAMETER",
+        "API",
+        "REQUEST_HEADER",
+    ];
+}
+
 /// The values of `EndpointAccessMode`.
 pub mod endpoint_access_mode {
     /// The value `BASIC`.
@@ -104,6 +159,76 @@ pub mod endpoint_type {
     pub const REGIONAL: &str = "REGIONAL";
     /// All of them, in the order in which the service prints them.
     pub const VALUES: &[&str] = &["PRIVATE", "EDGE", "REGIONAL"];
+}
+
+/// The values of `GatewayResponseType`.
+pub mod gateway_response_type {
+    /// The value `REQUEST_TOO_LARGE`.
+    pub const REQUEST_TOO_LARGE: &str = "REQUEST_TOO_LARGE";
+    /// The value `RESOURCE_NOT_FOUND`.
+    pub const RESOURCE_NOT_FOUND: &str = "RESOURCE_NOT_FOUND";
+    /// The value `AUTHORIZER_CONFIGURATION_ERROR`.
+    pub const AUTHORIZER_CONFIGURATION_ERROR: &str = "AUTHORIZER_CONFIGURATION_ERROR";
+    /// The value `MISSING_AUTHENTICATION_TOKEN`.
+    pub const MISSING_AUTHENTICATION_TOKEN: &str = "MISSING_AUTHENTICATION_TOKEN";
+    /// The value `BAD_REQUEST_BODY`.
+    pub const BAD_REQUEST_BODY: &str = "BAD_REQUEST_BODY";
+    /// The value `INVALID_SIGNATURE`.
+    pub const INVALID_SIGNATURE: &str = "INVALID_SIGNATURE";
+    /// The value `INVALID_API_KEY`.
+    pub const INVALID_API_KEY: &str = "INVALID_API_KEY";
+    /// The value `BAD_REQUEST_PARAMETERS`.
+    pub const BAD_REQUEST_PARAMETERS: &str = "BAD_REQUEST_PARAMETERS";
+    /// The value `AUTHORIZER_FAILURE`.
+    pub const AUTHORIZER_FAILURE: &str = "AUTHORIZER_FAILURE";
+    /// The value `UNAUTHORIZED`.
+    pub const UNAUTHORIZED: &str = "UNAUTHORIZED";
+    /// The value `INTEGRATION_TIMEOUT`.
+    pub const INTEGRATION_TIMEOUT: &str = "INTEGRATION_TIMEOUT";
+    /// The value `ACCESS_DENIED`.
+    pub const ACCESS_DENIED: &str = "ACCESS_DENIED";
+    /// The value `DEFAULT_4XX`.
+    pub const DEFAULT_4_XX: &str = "DEFAULT_4XX";
+    /// The value `DEFAULT_5XX`.
+    pub const DEFAULT_5_XX: &str = "DEFAULT_5XX";
+    /// The value `WAF_FILTERED`.
+    pub const WAF_FILTERED: &str = "WAF_FILTERED";
+    /// The value `QUOTA_EXCEEDED`.
+    pub const QUOTA_EXCEEDED: &str = "QUOTA_EXCEEDED";
+    /// The value `THROTTLED`.
+    pub const THROTTLED: &str = "THROTTLED";
+    /// The value `API_CONFIGURATION_ERROR`.
+    pub const API_CONFIGURATION_ERROR: &str = "API_CONFIGURATION_ERROR";
+    /// The value `UNSUPPORTED_MEDIA_TYPE`.
+    pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
+    /// The value `INTEGRATION_FAILURE`.
+    pub const INTEGRATION_FAILURE: &str = "INTEGRATION_FAILURE";
+    /// The value `EXPIRED_TOKEN`.
+    pub const EXPIRED_TOKEN: &str = "EXPIRED_TOKEN";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &[
+        "REQUEST_TOO_LARGE",
+        "RESOURCE_NOT_FOUND",
+        "AUTHORIZER_CONFIGURATION_ERROR",
+        "MISSING_AUTHENTICATION_TOKEN",
+        "BAD_REQUEST_BODY",
+        "INVALID_SIGNATURE",
+        "INVALID_API_KEY",
+        "BAD_REQUEST_PARAMETERS",
+        "AUTHORIZER_FAILURE",
+        "UNAUTHORIZED",
+        "INTEGRATION_TIMEOUT",
+        "ACCESS_DENIED",
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+        "WAF_FILTERED",
+        "QUOTA_EXCEEDED",
+        "THROTTLED",
+        "API_CONFIGURATION_ERROR",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "INTEGRATION_FAILURE",
+        "EXPIRED_TOKEN",
+    ];
 }
 
 /// The values of `IntegrationType`.
@@ -132,6 +257,16 @@ pub mod ip_address_type {
     pub const VALUES: &[&str] = &["ipv4", "dualstack"];
 }
 
+/// The values of `LocationStatusType`.
+pub mod location_status_type {
+    /// The value `DOCUMENTED`.
+    pub const DOCUMENTED: &str = "DOCUMENTED";
+    /// The value `UNDOCUMENTED`.
+    pub const UNDOCUMENTED: &str = "UNDOCUMENTED";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["DOCUMENTED", "UNDOCUMENTED"];
+}
+
 /// The values of `Op`.
 pub mod op {
     /// The value `add`.
@@ -148,6 +283,16 @@ pub mod op {
     pub const COPY: &str = "copy";
     /// All of them, in the order in which the service prints them.
     pub const VALUES: &[&str] = &["add", "remove", "move", "test", "replace", "copy"];
+}
+
+/// The values of `PutMode`.
+pub mod put_mode {
+    /// The value `merge`.
+    pub const MERGE: &str = "merge";
+    /// The value `overwrite`.
+    pub const OVERWRITE: &str = "overwrite";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["merge", "overwrite"];
 }
 
 /// The values of `ResponseTransferMode`.
@@ -213,4 +358,18 @@ pub mod unauthorized_cache_control_header_strategy {
     pub const SUCCEED_WITHOUT_RESPONSE_HEADER: &str = "SUCCEED_WITHOUT_RESPONSE_HEADER";
     /// All of them, in the order in which the service prints them.
     pub const VALUES: &[&str] = &["FAIL_WITH_403", "SUCCEED_WITH_RESPONSE_HEADER", "SUCCEED_WITHOUT_RESPONSE_HEADER"];
+}
+
+/// The values of `VpcLinkStatus`.
+pub mod vpc_link_status {
+    /// The value `AVAILABLE`.
+    pub const AVAILABLE: &str = "AVAILABLE";
+    /// The value `PENDING`.
+    pub const PENDING: &str = "PENDING";
+    /// The value `DELETING`.
+    pub const DELETING: &str = "DELETING";
+    /// The value `FAILED`.
+    pub const FAILED: &str = "FAILED";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["AVAILABLE", "PENDING", "DELETING", "FAILED"];
 }

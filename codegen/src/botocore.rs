@@ -72,7 +72,7 @@ pub(crate) struct Http {
 }
 
 /// A use of a shape, with what is particular to the use.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Reference {
     /// The shape's name.
@@ -88,7 +88,7 @@ pub(crate) struct Reference {
 }
 
 /// One shape.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Shape {
     /// `structure`, `list`, `map`, `string`, `integer`, ...
@@ -132,6 +132,9 @@ pub(crate) struct Shape {
     pub(crate) timestamp_format: Option<String>,
     /// Whether a structure is any JSON document.
     pub(crate) document: bool,
+    /// Whether the values of a map may be null; set by our overrides.
+    #[serde(skip)]
+    pub(crate) nullable_values: bool,
 }
 
 impl Shape {
@@ -142,7 +145,7 @@ impl Shape {
 }
 
 /// Code and status of an error.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ErrorTrait {
     /// The code, where it differs from the shape's name.

@@ -43,6 +43,8 @@ pub(crate) struct Override {
     pub(crate) bounds: BTreeMap<String, Bounds>,
     /// Statuses of success by operation.
     pub(crate) statuses: BTreeMap<String, u16>,
+    /// Maps of text whose values may be null, as `Structure.member`.
+    pub(crate) nullable_values: BTreeSet<String>,
 }
 
 /// Bounds on a value or a length.
@@ -158,6 +160,24 @@ fn apply(model: &mut Model, change: &Override) -> Result<()> {
     for name in &change.unchecked_enumerations {
         named(model, name)?.unchecked = true;
     }
+    change.nullable_values.iter().try_for_each(|place| allow_null_values(model, place))
+}
+
+/// Gives the map member at `place` (`Structure.member`) a shape of its own, whose values may be null.
+fn allow_null_values(model: &mut Model, place: &str) -> Result<()> {
+    let (owner, member) = place.split_once('.').with_context(|| format!("{place} is not Structure.member"))?;
+    let reference = named(model, owner)?.members.get_mut(member);
+    let name = reference.with_context(|| format!("no member {place}"))?.get_mut("shape");
+    let name = name.with_context(|| format!("member {place} has no shape"))?;
+    let shape = name.as_str().unwrap_or_default().to_owned();
+    let nullable = format!("{shape}OrNull");
+    *name = nullable.clone().into();
+    let map = named(model, &shape)?;
+    if map.kind != "map" {
+        bail!("{place} is not a map");
+    }
+    let copy = Shape { nullable_values: true, ..map.clone() };
+    model.shapes.insert(nullable, copy);
     Ok(())
 }
 
@@ -190,10 +210,12 @@ mod tests {
             "Get": {"http": {"method": "GET", "requestUri": "/"}, "output": {"shape": "Other"}}
         },
         "shapes": {
-            "PutRequest": {"type": "structure", "members": {"Kind": {"shape": "Kind"}, "Secrets": {"shape": "Secrets"}}},
+            "PutRequest": {"type": "structure", "members": {"Kind": {"shape": "Kind"}, "Secrets": {"shape": "Secrets"},
+                "Texts": {"shape": "Texts"}, "Others": {"shape": "Texts"}}},
             "Kind": {"type": "string", "enum": ["a", "b", "c"], "pattern": "[a-z]{2}-x"},
             "Secrets": {"type": "list", "member": {"shape": "Secret"}},
             "Secret": {"type": "string", "sensitive": true},
+            "Texts": {"type": "map", "key": {"shape": "Kind"}, "value": {"shape": "Kind"}},
             "Other": {"type": "structure", "members": {}}
         }
     }"#;
@@ -208,7 +230,7 @@ mod tests {
     fn only_what_selected_operations_reach_is_generated() {
         let service = service(&["Put"], "").unwrap();
         let reachable: Vec<&str> = service.reachable.iter().map(String::as_str).collect();
-        assert_eq!(reachable, ["Kind", "PutRequest", "Secret", "Secrets"]);
+        assert_eq!(reachable, ["Kind", "PutRequest", "Secret", "Secrets", "Texts"]);
         assert!(service.is_sensitive("Secrets").unwrap());
         assert!(!service.is_sensitive("Kind").unwrap());
     }
@@ -227,6 +249,15 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_may_hold_null_gets_a_shape_of_its_own() {
+        let service = service(&["Put"], "nullable_values = [\"PutRequest.Texts\"]").unwrap();
+        assert!(service.shape("TextsOrNull").unwrap().nullable_values);
+        assert!(!service.shape("Texts").unwrap().nullable_values);
+        let reachable: Vec<&str> = service.reachable.iter().map(String::as_str).collect();
+        assert_eq!(reachable, ["Kind", "PutRequest", "Secret", "Secrets", "Texts", "TextsOrNull"]);
+    }
+
+    #[test]
     fn names_that_the_model_does_not_have_are_refused() {
         assert!(service(&["Jump"], "").is_err());
         for overrides in [
@@ -235,6 +266,8 @@ mod tests {
             "patterns = { Nothing = \"x\" }",
             "unchecked_enumerations = [\"Nothing\"]",
             "path_style = \"other\"",
+            "nullable_values = [\"PutRequest.Nothing\"]",
+            "nullable_values = [\"PutRequest.Kind\"]",
             "unknown = 1",
         ] {
             assert!(service(&["Put"], overrides).is_err(), "{overrides}");

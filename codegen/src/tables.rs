@@ -61,12 +61,13 @@ fn kind(service: &Service, shape: &Shape) -> Result<String> {
                 shape.value.as_ref().context("a map without value")?,
             );
             format!(
-                "Kind::Map(Map {{ key: &{}, value: &{}, key_name: {:?}, value_name: {:?}, flattened: {}, length: {} }})",
+                "Kind::Map(Map {{ key: &{}, value: &{}, key_name: {:?}, value_name: {:?}, flattened: {}, nullable_values: {}, length: {} }})",
                 constant(&key.shape),
                 constant(&value.shape),
                 key.location_name.as_deref().unwrap_or("key"),
                 value.location_name.as_deref().unwrap_or("value"),
                 shape.flattened,
+                shape.nullable_values,
                 range(shape)
             )
         }

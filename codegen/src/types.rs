@@ -132,7 +132,11 @@ fn rust_type(service: &Service, name: &str) -> Result<String> {
         }
         "map" => {
             let value = shape.value.as_ref().context("a map without value")?;
-            format!("BTreeMap<String, {}>", rust_type(service, &value.shape)?)
+            let value = rust_type(service, &value.shape)?;
+            match shape.nullable_values {
+                true => format!("BTreeMap<String, Option<{value}>>"),
+                false => format!("BTreeMap<String, {value}>"),
+            }
         }
         "string" => "String".into(),
         "integer" => "i32".into(),

@@ -213,6 +213,8 @@ pub struct Map {
     pub value_name: &'static str,
     /// Whether the entries stand without an enclosing element.
     pub flattened: bool,
+    /// Whether a value may be null.
+    pub nullable_values: bool,
     /// Bounds on the number of entries.
     pub length: Range,
 }

@@ -108,13 +108,14 @@ impl Report {
                     let constraint = format!("Map keys must satisfy constraint: [{}]", self.all_of(map.key));
                     self.violation(path, shape, Some(value), &constraint);
                 }
+                let given = |item: &&Value| !(map.nullable_values && item.is_null());
                 match &map.value.kind {
                     Kind::Structure(structure) => {
                         for (key, item) in entries {
                             self.structure(&format!("{path}.{key}.member"), item, structure);
                         }
                     }
-                    _ if entries.values().any(|item| self.is_bad(item, map.value)) => {
+                    _ if entries.values().filter(given).any(|item| self.is_bad(item, map.value)) => {
                         let constraint = format!("Map value must satisfy constraint: [{}]", self.all_of(map.value));
                         self.violation(path, shape, Some(value), &constraint);
                     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model_apigateway as model;
 use store::Scope;
 
-use super::integrations::{content_handling, edit_mappings, edit_templates, shown_templates};
+use super::integrations::{content_handling, edit_mappings, edit_templates};
 use super::validate;
 use crate::Apis;
 use crate::patch::Op::{Add, Remove, Replace};
@@ -123,7 +123,7 @@ pub(super) fn shown(status: &str, response: &IntegrationResponse) -> model::Inte
         status_code: Some(status.to_owned()),
         selection_pattern: response.selection_pattern.clone(),
         response_parameters: response.parameters.clone(),
-        response_templates: response.templates.as_ref().map(shown_templates),
+        response_templates: response.templates.clone(),
         content_handling: response.content_handling.map(|handling| handling.text().to_owned()),
     }
 }

@@ -331,7 +331,7 @@ pub(super) fn shown(integration: &Integration) -> model::Integration {
         connection_type: integration.kind.is_http().then(|| "INTERNET".to_owned()),
         credentials: integration.credentials.clone(),
         request_parameters: integration.request_parameters.clone(),
-        request_templates: integration.request_templates.as_ref().map(shown_templates),
+        request_templates: integration.request_templates.clone(),
         passthrough_behavior: Some(integration.passthrough.text().to_owned()),
         content_handling: integration.content_handling.map(|handling| handling.text().to_owned()),
         timeout_in_millis: i32::try_from(integration.timeout_in_millis).ok(),
@@ -341,9 +341,4 @@ pub(super) fn shown(integration: &Integration) -> model::Integration {
         response_transfer_mode: Some("BUFFERED".into()),
         ..model::Integration::default()
     }
-}
-
-/// Templates as AWS shows them.
-pub(super) fn shown_templates(templates: &Templates) -> BTreeMap<String, String> {
-    templates.iter().map(|(key, text)| (key.clone(), text.clone().unwrap_or_default())).collect()
 }

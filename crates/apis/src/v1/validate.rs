@@ -107,8 +107,10 @@ pub(super) fn models(models: Option<&BTreeMap<String, String>>) -> Answer<()> {
 }
 
 /// Templates as they are stored: their content types checked, empty ones as absent text.
-pub(super) fn templates(given: Option<BTreeMap<String, String>>) -> Answer<Option<Templates>> {
-    given.map(|given| given.into_iter().map(|(key, text)| template(key, text)).collect()).transpose()
+pub(super) fn templates(given: Option<Templates>) -> Answer<Option<Templates>> {
+    given
+        .map(|given| given.into_iter().map(|(key, text)| template(key, text.unwrap_or_default())).collect())
+        .transpose()
 }
 
 /// One template as it is stored. It is not parsed: AWS takes a broken one, and it fails when it is used.

@@ -1802,7 +1802,7 @@ pub(crate) static GATEWAY_RESPONSE: Shape = Shape {
                 name: "responseTemplates",
                 wire_name: "responseTemplates",
                 location: Location::Body,
-                shape: &MAP_OF_STRING_TO_STRING,
+                shape: &MAP_OF_STRING_TO_STRING_OR_NULL,
                 required: false,
                 timestamp_format: None,
             },
@@ -2884,7 +2884,7 @@ pub(crate) static INTEGRATION: Shape = Shape {
                 name: "requestTemplates",
                 wire_name: "requestTemplates",
                 location: Location::Body,
-                shape: &MAP_OF_STRING_TO_STRING,
+                shape: &MAP_OF_STRING_TO_STRING_OR_NULL,
                 required: false,
                 timestamp_format: None,
             },
@@ -2998,7 +2998,7 @@ pub(crate) static INTEGRATION_RESPONSE: Shape = Shape {
                 name: "responseTemplates",
                 wire_name: "responseTemplates",
                 location: Location::Body,
-                shape: &MAP_OF_STRING_TO_STRING,
+                shape: &MAP_OF_STRING_TO_STRING_OR_NULL,
                 required: false,
                 timestamp_format: None,
             },
@@ -3143,6 +3143,7 @@ pub(crate) static MAP_OF_INTEGRATION_RESPONSE: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -3156,6 +3157,7 @@ pub(crate) static MAP_OF_METHOD: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -3169,6 +3171,7 @@ pub(crate) static MAP_OF_METHOD_RESPONSE: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -3182,6 +3185,7 @@ pub(crate) static MAP_OF_METHOD_SETTINGS: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -3195,6 +3199,7 @@ pub(crate) static MAP_OF_METHOD_SNAPSHOT: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -3208,6 +3213,7 @@ pub(crate) static MAP_OF_STRING_TO_BOOLEAN: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -3221,6 +3227,7 @@ pub(crate) static MAP_OF_STRING_TO_LIST: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -3234,6 +3241,21 @@ pub(crate) static MAP_OF_STRING_TO_STRING: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
+        length: Range::ANY,
+    }),
+};
+
+pub(crate) static MAP_OF_STRING_TO_STRING_OR_NULL: Shape = Shape {
+    name: "MapOfStringToStringOrNull",
+    sensitive: false,
+    kind: Kind::Map(Map {
+        key: &STRING,
+        value: &STRING,
+        key_name: "key",
+        value_name: "value",
+        flattened: false,
+        nullable_values: true,
         length: Range::ANY,
     }),
 };
@@ -3628,6 +3650,7 @@ pub(crate) static PATH_TO_MAP_OF_METHOD_SNAPSHOT: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -3679,7 +3702,7 @@ pub(crate) static PUT_GATEWAY_RESPONSE_REQUEST: Shape = Shape {
                 name: "responseTemplates",
                 wire_name: "responseTemplates",
                 location: Location::Body,
-                shape: &MAP_OF_STRING_TO_STRING,
+                shape: &MAP_OF_STRING_TO_STRING_OR_NULL,
                 required: false,
                 timestamp_format: None,
             },
@@ -3777,7 +3800,7 @@ pub(crate) static PUT_INTEGRATION_REQUEST: Shape = Shape {
                 name: "requestTemplates",
                 wire_name: "requestTemplates",
                 location: Location::Body,
-                shape: &MAP_OF_STRING_TO_STRING,
+                shape: &MAP_OF_STRING_TO_STRING_OR_NULL,
                 required: false,
                 timestamp_format: None,
             },
@@ -3907,7 +3930,7 @@ pub(crate) static PUT_INTEGRATION_RESPONSE_REQUEST: Shape = Shape {
                 name: "responseTemplates",
                 wire_name: "responseTemplates",
                 location: Location::Body,
-                shape: &MAP_OF_STRING_TO_STRING,
+                shape: &MAP_OF_STRING_TO_STRING_OR_NULL,
                 required: false,
                 timestamp_format: None,
             },

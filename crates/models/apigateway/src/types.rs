@@ -730,7 +730,7 @@ pub struct GatewayResponse {
     pub response_parameters: Option<BTreeMap<String, String>>,
     /// The member `responseTemplates`.
     #[serde(rename = "responseTemplates", skip_serializing_if = "Option::is_none")]
-    pub response_templates: Option<BTreeMap<String, String>>,
+    pub response_templates: Option<BTreeMap<String, Option<String>>>,
     /// The member `defaultResponse`.
     #[serde(rename = "defaultResponse", skip_serializing_if = "Option::is_none")]
     pub default_response: Option<bool>,
@@ -1196,7 +1196,7 @@ pub struct Integration {
     pub request_parameters: Option<BTreeMap<String, String>>,
     /// The member `requestTemplates`.
     #[serde(rename = "requestTemplates", skip_serializing_if = "Option::is_none")]
-    pub request_templates: Option<BTreeMap<String, String>>,
+    pub request_templates: Option<BTreeMap<String, Option<String>>>,
     /// The member `passthroughBehavior`.
     #[serde(rename = "passthroughBehavior", skip_serializing_if = "Option::is_none")]
     pub passthrough_behavior: Option<String>,
@@ -1241,7 +1241,7 @@ pub struct IntegrationResponse {
     pub response_parameters: Option<BTreeMap<String, String>>,
     /// The member `responseTemplates`.
     #[serde(rename = "responseTemplates", skip_serializing_if = "Option::is_none")]
-    pub response_templates: Option<BTreeMap<String, String>>,
+    pub response_templates: Option<BTreeMap<String, Option<String>>>,
     /// The member `contentHandling`: one of [`content_handling_strategy`](crate::values::content_handling_strategy).
     #[serde(rename = "contentHandling", skip_serializing_if = "Option::is_none")]
     pub content_handling: Option<String>,
@@ -1418,7 +1418,7 @@ pub struct PutGatewayResponseRequest {
     pub response_parameters: Option<BTreeMap<String, String>>,
     /// The member `responseTemplates`.
     #[serde(rename = "responseTemplates", skip_serializing_if = "Option::is_none")]
-    pub response_templates: Option<BTreeMap<String, String>>,
+    pub response_templates: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// The structure `PutIntegrationRequest`.
@@ -1456,7 +1456,7 @@ pub struct PutIntegrationRequest {
     pub request_parameters: Option<BTreeMap<String, String>>,
     /// The member `requestTemplates`.
     #[serde(rename = "requestTemplates", skip_serializing_if = "Option::is_none")]
-    pub request_templates: Option<BTreeMap<String, String>>,
+    pub request_templates: Option<BTreeMap<String, Option<String>>>,
     /// The member `passthroughBehavior`.
     #[serde(rename = "passthroughBehavior", skip_serializing_if = "Option::is_none")]
     pub passthrough_behavior: Option<String>,
@@ -1507,7 +1507,7 @@ pub struct PutIntegrationResponseRequest {
     pub response_parameters: Option<BTreeMap<String, String>>,
     /// The member `responseTemplates`.
     #[serde(rename = "responseTemplates", skip_serializing_if = "Option::is_none")]
-    pub response_templates: Option<BTreeMap<String, String>>,
+    pub response_templates: Option<BTreeMap<String, Option<String>>>,
     /// The member `contentHandling`: one of [`content_handling_strategy`](crate::values::content_handling_strategy).
     #[serde(rename = "contentHandling", skip_serializing_if = "Option::is_none")]
     pub content_handling: Option<String>,

@@ -154,6 +154,7 @@ pub(crate) static ADDITIONAL_VERSION_WEIGHTS: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -861,6 +862,7 @@ pub(crate) static ENVIRONMENT_VARIABLES: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -2849,6 +2851,7 @@ pub(crate) static TAGS: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };

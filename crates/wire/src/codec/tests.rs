@@ -45,6 +45,7 @@ static LABELS: Shape = Shape {
         key_name: "key",
         value_name: "value",
         flattened: false,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };
@@ -57,6 +58,7 @@ static FLAT_LABELS: Shape = Shape {
         key_name: "Name",
         value_name: "Value",
         flattened: true,
+        nullable_values: false,
         length: Range::ANY,
     }),
 };

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::fault::Fault;
+use crate::integrate::ResponseBody;
 use crate::log::Pending;
 use crate::settings::BODY_TIMEOUT;
 
@@ -30,7 +31,7 @@ pub enum Body {
 /// A body that is passed on while it comes.
 #[derive(Debug)]
 pub struct Streamed {
-    incoming: Incoming,
+    source: Source,
     left: usize,
     /// How long the other side may be silent.
     patience: Duration,
@@ -40,6 +41,53 @@ pub struct Streamed {
     /// Written when the body has ended, for only then its length is known.
     log: Option<Pending>,
     sent: u64,
+}
+
+/// Where a streamed body comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// The client.
+    Client(Incoming),
+    /// An HTTP backend.
+    Backend(ResponseBody),
+}
+
+impl From<Incoming> for Source {
+    fn from(body: Incoming) -> Source {
+        Source::Client(body)
+    }
+}
+
+impl From<ResponseBody> for Source {
+    fn from(body: ResponseBody) -> Source {
+        Source::Backend(body)
+    }
+}
+
+impl HttpBody for Source {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Source::Client(body) => Pin::new(body).poll_frame(context),
+            Source::Backend(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Source::Client(body) => body.is_end_stream(),
+            Source::Backend(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Client(body) => body.size_hint(),
+            Source::Backend(body) => body.size_hint(),
+        }
+    }
 }
 
 impl Body {
@@ -53,12 +101,13 @@ impl Body {
 
     /// A body that is passed on, at most 10 MB of it, as long as the other side is never silent for longer than
     /// `patience`.
-    pub fn streamed(incoming: Incoming, patience: Duration) -> Body {
-        if HttpBody::is_end_stream(&incoming) {
+    pub fn streamed(source: impl Into<Source>, patience: Duration) -> Body {
+        let source = source.into();
+        if source.is_end_stream() {
             return Body::EMPTY;
         }
         Body::Streamed(Box::new(Streamed {
-            incoming,
+            source,
             left: GATEWAY_PAYLOAD_BYTES,
             patience,
             silence: None,
@@ -114,7 +163,7 @@ impl HttpBody for Body {
         match self.get_mut() {
             Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Body::Streamed(streamed) => {
-                let Poll::Ready(frame) = Pin::new(&mut streamed.incoming).poll_frame(context) else {
+                let Poll::Ready(frame) = Pin::new(&mut streamed.source).poll_frame(context) else {
                     return streamed.wait(context).map(|()| Some(Err("the other side fell silent".into())));
                 };
                 streamed.came_since = true;
@@ -139,14 +188,14 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Body::Whole(bytes) => bytes.is_none(),
-            Body::Streamed(streamed) => streamed.incoming.is_end_stream(),
+            Body::Streamed(streamed) => streamed.source.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Body::Streamed(streamed) => streamed.incoming.size_hint(),
+            Body::Streamed(streamed) => streamed.source.size_hint(),
         }
     }
 }

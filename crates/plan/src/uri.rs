@@ -1,10 +1,14 @@
 //! Integration addresses with `{name}` places for path parameters. Stage variables are filled in when the plan is
 //! compiled, for a plan belongs to one stage.
 
+use http::Uri;
+
 /// An address, split at its places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UriTemplate {
     parts: Vec<Part>,
+    /// The whole address, where it has no places and is well formed.
+    constant: Option<Uri>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +33,11 @@ impl UriTemplate {
         if !rest.is_empty() {
             parts.push(Part::Text(rest.into()));
         }
-        UriTemplate { parts }
+        let constant = match parts.as_slice() {
+            [Part::Text(text)] => text.parse().ok(),
+            _ => None,
+        };
+        UriTemplate { parts, constant }
     }
 
     /// The whole address, where it has no places.
@@ -38,6 +46,11 @@ impl UriTemplate {
             [Part::Text(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// The same, parsed; `None` also for what is not an address.
+    pub fn constant_uri(&self) -> Option<&Uri> {
+        self.constant.as_ref()
     }
 
     /// Writes the address with its places filled by `value`; an unknown name gives empty text.

@@ -1,33 +1,31 @@
-//! HTTP backends: one pooled HTTP/1.1 client for each data thread, never shared between threads.
+//! HTTP backends: one HTTP/1.1 client for each data thread, never shared between threads.
 
 use std::cell::OnceCell;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::header::HOST;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use hyper::client::conn::http1;
+use hyper::client::conn::http1::SendRequest;
+use hyper::rt::{Read, Write};
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::{Builder, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower_service::Service;
 
 use super::connect::{Connector, NotAllowed};
+use super::pool::{Backend, Pool, ResponseBody};
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::settings::Settings;
 
-/// Idle connections to one backend that a thread keeps.
-const IDLE_PER_HOST: usize = 256;
-
-/// How long a thread keeps an idle connection. Shorter than the usual keep-alive of backends (nginx: 75 s, node: 5 s
-/// from the client's last byte on), so that a reused one is seldom closed at the same moment.
-const IDLE_FOR: Duration = Duration::from_secs(30);
-
 /// A thread's client.
 pub struct Upstream {
-    connector: Connector,
-    plain: Client<Connector, Body>,
+    pool: Pool,
+    plain: Connector,
     /// Made when the first `https` backend is called, for reading the system's roots takes milliseconds.
-    secure: OnceCell<Client<HttpsConnector<Connector>, Body>>,
+    secure: OnceCell<HttpsConnector<Connector>>,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -39,31 +37,74 @@ impl std::fmt::Debug for Upstream {
 impl Upstream {
     /// Makes a client without connections.
     pub fn new(settings: &Arc<Settings>) -> Upstream {
-        let connector = Connector::new(settings);
-        Upstream { plain: client().build(connector.clone()), connector, secure: OnceCell::new() }
+        Upstream { pool: Pool::default(), plain: Connector::new(settings), secure: OnceCell::new() }
     }
 
-    /// Sends a request and waits for the head of its response.
+    /// Closes the connections that have been idle for too long; to be called now and then.
+    pub fn prune(&self) {
+        self.pool.prune();
+    }
+
+    /// Sends a request, whose address is absolute, and waits for the head of its response. `Host` is the address's
+    /// unless the request names one.
     ///
     /// # Errors
     /// [`Fault::BackendTimeout`], [`Fault::BackendUnreachable`], or [`Fault::BadEndpoint`] for a name that does not
     /// resolve or an address that integrations must not reach.
-    pub async fn send(&self, request: Request<Body>, timeout: Duration) -> Result<Response<Incoming>, Fault> {
-        let sent = if request.uri().scheme_str() == Some("https") {
-            self.secure()?.request(request)
-        } else {
-            self.plain.request(request)
+    pub async fn send(&self, request: Request<Body>, timeout: Duration) -> Result<Response<ResponseBody>, Fault> {
+        let (mut head, body) = request.into_parts();
+        let uri = std::mem::take(&mut head.uri).into_parts();
+        let Some(authority) = uri.authority else {
+            return Err(Fault::BadEndpoint { reason: "the address names no host".into() });
         };
-        match tokio::time::timeout(timeout, sent).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(fault_of(&error)),
-            Err(_) => Err(Fault::BackendTimeout),
+        let secure = uri.scheme.is_some_and(|scheme| scheme == http::uri::Scheme::HTTPS);
+        add_host(&mut head.headers, &authority, secure);
+        head.uri = uri.path_and_query.unwrap_or(PathAndQuery::from_static("/")).into();
+        let sent = self.exchange(Backend { authority, secure }, Request::from_parts(head, body));
+        tokio::time::timeout(timeout, sent).await.unwrap_or(Err(Fault::BackendTimeout))
+    }
+
+    /// Sends a request on an idle connection, else on a new one. An idle one that its backend has closed meanwhile gives
+    /// the request back unsent, and the next is tried.
+    async fn exchange(&self, backend: Backend, mut request: Request<Body>) -> Result<Response<ResponseBody>, Fault> {
+        loop {
+            let (mut sender, is_new) = match self.pool.take(&backend) {
+                Some(sender) => (sender, false),
+                // Boxed, so that the requests that find a connection do not carry the room for opening one.
+                None => (Box::pin(self.connect(&backend)).await?, true),
+            };
+            if sender.ready().await.is_err() && !is_new {
+                continue;
+            }
+            match sender.try_send_request(request).await {
+                Ok(response) => {
+                    let lease = self.pool.lend(backend, sender);
+                    return Ok(response.map(|incoming| ResponseBody::new(incoming, lease)));
+                }
+                Err(mut refused) => match refused.take_message() {
+                    Some(unsent) if !is_new => request = unsent,
+                    _ => return Err(fault_of(refused.error())),
+                },
+            }
         }
     }
 
-    fn secure(&self) -> Result<&Client<HttpsConnector<Connector>, Body>, Fault> {
-        if let Some(client) = self.secure.get() {
-            return Ok(client);
+    async fn connect(&self, backend: &Backend) -> Result<SendRequest<Body>, Fault> {
+        let uri = Uri::builder().authority(backend.authority.clone()).path_and_query("/");
+        let uri = uri.scheme(if backend.secure { "https" } else { "http" }).build();
+        let uri = uri.map_err(|error| Fault::BadEndpoint { reason: error.to_string().into() })?;
+        if backend.secure {
+            let stream = self.secure()?.clone().call(uri).await.map_err(|error| fault_of(&*error))?;
+            handshake(stream).await
+        } else {
+            let stream = self.plain.clone().call(uri).await.map_err(|error| fault_of(&error))?;
+            handshake(stream).await
+        }
+    }
+
+    fn secure(&self) -> Result<&HttpsConnector<Connector>, Fault> {
+        if let Some(connector) = self.secure.get() {
+            return Ok(connector);
         }
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let https = hyper_rustls::HttpsConnectorBuilder::new()
@@ -71,23 +112,36 @@ impl Upstream {
             .map_err(|error| Fault::Internal { reason: format!("TLS towards backends is not usable: {error}").into() })?
             .https_or_http()
             .enable_http1()
-            .wrap_connector(self.connector.clone());
-        Ok(self.secure.get_or_init(|| client().build(https)))
+            .wrap_connector(self.plain.clone());
+        Ok(self.secure.get_or_init(|| https))
     }
 }
 
-fn client() -> Builder {
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_FOR)
-        .pool_max_idle_per_host(IDLE_PER_HOST)
-        .http1_max_buf_size(256 * 1024);
-    builder
+/// Begins HTTP/1.1 on a connection, which then runs on this thread until both sides are done with it.
+async fn handshake(stream: impl Read + Write + Unpin + 'static) -> Result<SendRequest<Body>, Fault> {
+    let (sender, connection) =
+        http1::Builder::new().max_buf_size(256 * 1024).handshake(stream).await.map_err(|error| fault_of(&error))?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to a backend broke");
+        }
+    });
+    Ok(sender)
+}
+
+/// The address's host and, where it is not the scheme's own, its port.
+fn add_host(headers: &mut HeaderMap, authority: &Authority, secure: bool) {
+    headers.entry(HOST).or_insert_with(|| {
+        let text = authority.as_str();
+        let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+        let own_port = if secure { ":443" } else { ":80" };
+        let text = text.strip_suffix(own_port).unwrap_or(text);
+        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+    });
 }
 
 /// Tells what went wrong by walking down to the cause.
-fn fault_of(error: &(dyn std::error::Error + 'static)) -> Fault {
+fn fault_of(error: &(dyn Error + 'static)) -> Fault {
     let mut cause = Some(error);
     let mut reason = String::new();
     while let Some(error) = cause {

@@ -3,12 +3,14 @@
 mod connect;
 pub mod http;
 mod lambda;
+mod pool;
 
 use ::http::{Request, Response};
 use base::seams::Outcome;
 use bytes::Bytes;
-use hyper::body::Incoming;
 use templates::vtl::Overrides;
+
+pub use pool::ResponseBody;
 
 use crate::body::Body;
 use crate::exchange::Exchange;
@@ -64,7 +66,7 @@ pub enum Reply {
         status: i64,
     },
     /// An HTTP response whose body is still to come.
-    Http(Box<Response<Incoming>>),
+    Http(Box<Response<ResponseBody>>),
     /// What a function made of its event.
     Lambda(Outcome),
 }

@@ -159,13 +159,14 @@ async fn serve(
     let log = settings.log.clone();
     let thread = Rc::new(Thread { upstream: Upstream::new(&settings), settings, phase: phase.clone() });
     let ticker = {
-        let log = log.clone();
+        let (log, upstream) = (log.clone(), Rc::clone(&thread));
         tokio::task::spawn_local(async move {
             let mut ticks = tokio::time::interval(FLUSH_AFTER);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
                 log.flush();
+                upstream.upstream.prune();
             }
         })
     };

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use hyper::body::Incoming;
 use plan::media::mime;
 use plan::{Backend, ResponsePlan};
 use serde_json::Value;
@@ -18,7 +17,7 @@ use super::{mapping, proxy_response, scope};
 use crate::body::{Body, ReadError, read_whole};
 use crate::exchange::Exchange;
 use crate::fault::Fault;
-use crate::integrate::{Answered, Reply};
+use crate::integrate::{Answered, Reply, ResponseBody};
 use crate::respond::Answer;
 use crate::route::Routed;
 
@@ -54,8 +53,8 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
 }
 
 /// Status, headers and body go through as they come, unless the backend is silent for longer than `timeout`.
-fn http_proxy(response: Response<Incoming>, timeout: Duration) -> Result<Answer, Fault> {
-    let (head, incoming) = response.into_parts();
+fn http_proxy(response: Response<ResponseBody>, timeout: Duration) -> Result<Answer, Fault> {
+    let (head, body) = response.into_parts();
     if head.status.is_informational() {
         return Err(Fault::BackendUnreachable { reason: "the backend switches protocols unasked".into() });
     }
@@ -67,7 +66,7 @@ fn http_proxy(response: Response<Incoming>, timeout: Duration) -> Result<Answer,
             add_to_response(&mut headers, ResponseOf::HttpProxy, name.clone(), value);
         }
     }
-    Ok(Answer { status: head.status, headers, body: Body::streamed(incoming, timeout), trace_id: None })
+    Ok(Answer { status: head.status, headers, body: Body::streamed(body, timeout), trace_id: None })
 }
 
 /// What a mapped integration's response is made from.
@@ -81,9 +80,9 @@ pub(super) struct FromBackend {
 }
 
 /// Reads a backend's answer to its end, for which it may take as long as it may for the answer's beginning.
-async fn from_http(response: Response<Incoming>, timeout: Duration) -> Result<FromBackend, Fault> {
-    let (head, incoming) = response.into_parts();
-    let read = tokio::time::timeout(timeout, read_whole(incoming, base::limits::GATEWAY_PAYLOAD_BYTES)).await;
+async fn from_http(response: Response<ResponseBody>, timeout: Duration) -> Result<FromBackend, Fault> {
+    let (head, body) = response.into_parts();
+    let read = tokio::time::timeout(timeout, read_whole(body, base::limits::GATEWAY_PAYLOAD_BYTES)).await;
     let body = read.map_err(|_| Fault::BackendTimeout)?.map_err(|error| match error {
         ReadError::TooLarge => Fault::ResponseTransformation { reason: "the backend's body exceeds 10 MB".into() },
         ReadError::Broken => Fault::BackendUnreachable { reason: "the backend's body broke off".into() },

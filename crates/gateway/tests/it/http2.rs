@@ -22,7 +22,7 @@ fn get(node: &Node, path: &str) -> (u16, String) {
             .header("x-own", "1")
             .header("cookie", "a=1")
             .header("cookie", "b=2");
-        let body = gateway::body::Body::EMPTY;
+        let body = http_body_util::Empty::<Bytes>::new();
         let response = sender.send_request(request.body(body).unwrap()).await.unwrap();
         let status = response.status().as_u16();
         let body = gateway::body::read_whole(response.into_body(), 1 << 20).await.unwrap();

@@ -10,3 +10,4 @@ mod http2;
 mod pipeline;
 #[cfg(test)]
 mod support;
+mod upstream;

@@ -47,14 +47,13 @@ impl Apis {
             input.cache_cluster_size.as_deref(),
             input.tracing_enabled,
         )?;
-        let mut resources: Vec<Resource> =
-            self.resources_of(scope, &api.record.id).await?.into_iter().map(|resource| resource.record).collect();
-        resources.sort_by(|one, other| one.path.cmp(&other.path));
-        check_deployable(&api.record, &resources)?;
+        let id = base::ids::api_gateway_id(6);
+        let snapshot = self.snapshot_of(scope, &api.record, &id).await?;
+        check_deployable(&snapshot)?;
 
         let deployment = Deployment {
             api: api.record.id.clone(),
-            id: base::ids::api_gateway_id(6),
+            id,
             description: input.description.clone(),
             created: self.settings.clock.now().0,
         };
@@ -62,7 +61,6 @@ impl Apis {
             .expect::<RestApi>(scope, &api.record.key(), api.revision)
             .update(scope, &ApiHead::clone(&head.record), head.revision)
             .insert(scope, &deployment);
-        let snapshot = Snapshot { deployment_id: deployment.id.clone(), api: api.record, resources };
         change = change.insert(scope, &snapshot);
         let Some(stage_name) = input.stage_name.as_deref().filter(|name| !name.is_empty()) else {
             self.store.commit(change).await?;
@@ -74,6 +72,14 @@ impl Apis {
         self.store.commit(change.put(scope, &stage)).await?;
         self.index.set_stage(&stage.api, &stage.name, Some(plan));
         Ok(shown(&deployment, None))
+    }
+
+    /// The API's rows as they are now.
+    pub(super) async fn snapshot_of(&self, scope: &Scope, api: &RestApi, deployment_id: &str) -> Answer<Snapshot> {
+        let mut resources: Vec<Resource> =
+            self.resources_of(scope, &api.id).await?.into_iter().map(|resource| resource.record).collect();
+        resources.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(Snapshot { deployment_id: deployment_id.to_owned(), api: api.clone(), resources })
     }
 
     /// The stage that a deployment makes or moves.
@@ -211,8 +217,9 @@ impl Apis {
 }
 
 /// An API can be deployed when it has a method and each method has an integration.
-fn check_deployable(api: &RestApi, resources: &[Resource]) -> Answer<()> {
-    let mut methods = resources.iter().flat_map(|resource| resource.methods.values()).peekable();
+fn check_deployable(snapshot: &Snapshot) -> Answer<()> {
+    let api = &snapshot.api;
+    let mut methods = snapshot.resources.iter().flat_map(|resource| resource.methods.values()).peekable();
     if methods.peek().is_none() {
         return Err(Refusal::bad_request("The REST API doesn't contain any methods"));
     }

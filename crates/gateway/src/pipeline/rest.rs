@@ -23,9 +23,9 @@ use crate::listener::{Connection, Thread};
 use crate::log::{Entry, Pending};
 use crate::random::RequestIds;
 use crate::respond::{self, Answer};
-use crate::route::route;
+use crate::route::{Routed, route};
 use crate::settings::{HEADERS_BYTES, URI_BYTES};
-use crate::throttle::throttle;
+use crate::throttle::{Admitted, throttle};
 use crate::transform;
 
 /// The phases, in order. Each takes what the ones before it have established.
@@ -38,12 +38,23 @@ async fn answer(thread: &Thread, exchange: &Exchange, body: &mut RequestBody) ->
     let caller = authorize(exchange, &routed)?;
     // Rates count only callers who may go on.
     let admitted = throttle(exchange, &caller)?;
+    admitted_answer(thread, exchange, &routed, &admitted, body).await
+}
+
+/// The phases behind the guards, which test invocations go through too.
+pub(super) async fn admitted_answer(
+    thread: &Thread,
+    exchange: &Exchange,
+    routed: &Routed<'_>,
+    admitted: &Admitted,
+    body: &mut RequestBody,
+) -> Result<Answer, Fault> {
     // The client's request becomes the integration's.
-    let request = transform::request(exchange, &routed, &admitted, body).await?;
+    let request = transform::request(exchange, routed, admitted, body).await?;
     // The backend answers.
-    let answered = integrate(thread, exchange, &routed, request).await?;
+    let answered = integrate(thread, exchange, routed, request).await?;
     // The integration's answer becomes the method's response.
-    transform::response(exchange, &routed, answered).await
+    transform::response(exchange, routed, answered).await
 }
 
 /// What the address phase found, without borrowing from the request.

@@ -10,4 +10,5 @@ mod http2;
 mod pipeline;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
 mod upstream;

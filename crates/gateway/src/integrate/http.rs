@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::error::Error;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use hyper_rustls::HttpsConnector;
 use tower_service::Service;
 
 use super::connect::{Connector, NotAllowed};
-use super::pool::{Backend, Pool, ResponseBody};
+use super::pool::{Backend, Connections, Lease, Pool, ResponseBody};
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::settings::Settings;
@@ -60,25 +61,30 @@ impl Upstream {
         let secure = uri.scheme.is_some_and(|scheme| scheme == http::uri::Scheme::HTTPS);
         add_host(&mut head.headers, &authority, secure);
         head.uri = uri.path_and_query.unwrap_or(PathAndQuery::from_static("/")).into();
-        let sent = self.exchange(Backend { authority, secure }, Request::from_parts(head, body));
+        let connections = self.pool.of(Backend { authority, secure });
+        let sent = self.exchange(connections, Request::from_parts(head, body));
         tokio::time::timeout(timeout, sent).await.unwrap_or(Err(Fault::BackendTimeout))
     }
 
     /// Sends a request on an idle connection, else on a new one. An idle one that its backend has closed meanwhile gives
     /// the request back unsent, and the next is tried.
-    async fn exchange(&self, backend: Backend, mut request: Request<Body>) -> Result<Response<ResponseBody>, Fault> {
+    async fn exchange(
+        &self,
+        connections: Rc<Connections>,
+        mut request: Request<Body>,
+    ) -> Result<Response<ResponseBody>, Fault> {
         loop {
-            let (mut sender, is_new) = match self.pool.take(&backend) {
+            let (mut sender, is_new) = match connections.take() {
                 Some(sender) => (sender, false),
                 // Boxed, so that the requests that find a connection do not carry the room for opening one.
-                None => (Box::pin(self.connect(&backend)).await?, true),
+                None => (Box::pin(self.connect(&connections.backend)).await?, true),
             };
             if sender.ready().await.is_err() && !is_new {
                 continue;
             }
             match sender.try_send_request(request).await {
                 Ok(response) => {
-                    let lease = self.pool.lend(backend, sender);
+                    let lease = Lease { connections, sender };
                     return Ok(response.map(|incoming| ResponseBody::new(incoming, lease)));
                 }
                 Err(mut refused) => match refused.take_message() {

@@ -33,10 +33,19 @@ pub(super) struct Backend {
     pub(super) secure: bool,
 }
 
-/// The idle connections of a thread.
-#[derive(Clone, Debug, Default)]
+/// The connections of a thread, by backend.
+#[derive(Debug, Default)]
 pub(super) struct Pool {
-    idle: Rc<RefCell<HashMap<Backend, Vec<Idle>>>>,
+    backends: RefCell<HashMap<Backend, Rc<Connections>>>,
+    /// The backend that was asked for last: mostly it is the next one too, and then nothing is hashed.
+    recent: RefCell<Option<Rc<Connections>>>,
+}
+
+/// The idle connections to one backend.
+#[derive(Debug)]
+pub(super) struct Connections {
+    pub(super) backend: Backend,
+    idle: RefCell<Vec<Idle>>,
 }
 
 #[derive(Debug)]
@@ -46,10 +55,37 @@ struct Idle {
 }
 
 impl Pool {
-    /// The connection to `backend` that was used last, if one is idle and still open.
-    pub(super) fn take(&self, backend: &Backend) -> Option<SendRequest<Body>> {
-        let mut idle = self.idle.borrow_mut();
-        let kept = idle.get_mut(backend)?;
+    /// The connections to a backend.
+    pub(super) fn of(&self, backend: Backend) -> Rc<Connections> {
+        let mut recent = self.recent.borrow_mut();
+        if let Some(connections) = recent.as_ref()
+            && connections.backend == backend
+        {
+            return Rc::clone(connections);
+        }
+        let mut backends = self.backends.borrow_mut();
+        let new = || Rc::new(Connections { backend: backend.clone(), idle: RefCell::default() });
+        let connections = Rc::clone(backends.entry(backend.clone()).or_insert_with(new));
+        *recent = Some(Rc::clone(&connections));
+        connections
+    }
+
+    /// Closes the connections that have been idle for too long, and forgets backends that have none.
+    pub(super) fn prune(&self) {
+        *self.recent.borrow_mut() = None;
+        self.backends.borrow_mut().retain(|_, connections| {
+            let mut idle = connections.idle.borrow_mut();
+            idle.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < IDLE_FOR);
+            // A request that is under way will give its connection back to where it took it from.
+            !idle.is_empty() || Rc::strong_count(connections) > 1
+        });
+    }
+}
+
+impl Connections {
+    /// The connection that was used last, if one is idle and still open.
+    pub(super) fn take(&self) -> Option<SendRequest<Body>> {
+        let mut kept = self.idle.borrow_mut();
         while let Some(Idle { sender, since }) = kept.pop() {
             if !sender.is_closed() && since.elapsed() < IDLE_FOR {
                 return Some(sender);
@@ -58,42 +94,24 @@ impl Pool {
         None
     }
 
-    fn put(&self, backend: Backend, sender: SendRequest<Body>) {
-        if sender.is_closed() {
-            return;
-        }
-        let mut idle = self.idle.borrow_mut();
-        let kept = idle.entry(backend).or_default();
-        if kept.len() < IDLE_PER_BACKEND {
+    fn put(&self, sender: SendRequest<Body>) {
+        let mut kept = self.idle.borrow_mut();
+        if !sender.is_closed() && kept.len() < IDLE_PER_BACKEND {
             kept.push(Idle { sender, since: Instant::now() });
         }
-    }
-
-    /// Closes the connections that have been idle for too long.
-    pub(super) fn prune(&self) {
-        self.idle.borrow_mut().retain(|_, kept| {
-            kept.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < IDLE_FOR);
-            !kept.is_empty()
-        });
-    }
-
-    /// Lends a connection out until its response has been read.
-    pub(super) fn lend(&self, backend: Backend, sender: SendRequest<Body>) -> Lease {
-        Lease { pool: self.clone(), backend, sender }
     }
 }
 
 /// A connection that serves a request.
 #[derive(Debug)]
 pub(super) struct Lease {
-    pool: Pool,
-    backend: Backend,
-    sender: SendRequest<Body>,
+    pub(super) connections: Rc<Connections>,
+    pub(super) sender: SendRequest<Body>,
 }
 
 impl Lease {
     fn give_back(self) {
-        self.pool.put(self.backend, self.sender);
+        self.connections.put(self.sender);
     }
 }
 

@@ -190,7 +190,14 @@ impl Apis {
         stage: &rows::Stage,
     ) -> Answer<Arc<StagePlan>> {
         let throttle = self.index.account_throttle(&scope.account, &scope.region);
-        compile::stage_plan(scope, snapshot, stage, throttle).map(Arc::new).map_err(Refusal::Internal)
+        let mut plan = compile::stage_plan(scope, snapshot, stage, throttle).map_err(Refusal::Internal)?;
+        let before = match self.index.stage(&stage.api, &stage.name) {
+            Lookup::Ready(before) => Some(before),
+            Lookup::Pending | Lookup::Unknown => None,
+        };
+        let before = before.as_ref().map(|before| &before.method_throttles);
+        plan.method_throttles = compile::throttles::method_throttles(snapshot, stage, before);
+        Ok(Arc::new(plan))
     }
 
     async fn compile_on_first_use(&self, api: &str, stage: &str) -> Answer<Option<Arc<StagePlan>>> {

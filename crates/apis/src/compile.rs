@@ -6,6 +6,7 @@
 
 mod integration;
 mod parts;
+pub(crate) mod throttles;
 pub(crate) mod uri;
 
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use plan::throttle::MethodThrottles;
 use plan::{Api, Guard, MediaTypes, MethodPlan, ResourcePlan, Router, StagePlan, Throttle};
 use store::Scope;
 
@@ -54,6 +56,7 @@ pub(crate) fn stage_plan(
         binary_media_types: MediaTypes::new(snapshot.api.binary_media_types.iter().map(String::as_str)),
         guard: api_guard(&snapshot.api),
         account_throttle,
+        method_throttles: MethodThrottles::default(),
     })
 }
 

@@ -59,6 +59,8 @@ impl Apis {
             GetStages => get_stages,
             UpdateStage => update_stage,
             DeleteStage => delete_stage,
+            FlushStageCache => flush_stage_cache,
+            FlushStageAuthorizersCache => flush_stage_authorizers_cache,
             GetTags => get_tags,
             TagResource => tag_resource,
             UntagResource => untag_resource,

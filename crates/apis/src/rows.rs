@@ -1,8 +1,11 @@
 //! What the control plane stores: one row per API, resource (with its methods and what belongs to them), deployment,
 //! snapshot and stage. Everything that a deployment freezes is a part of [`Snapshot`].
 
+mod method_setting;
+
 use std::collections::BTreeMap;
 
+pub(crate) use method_setting::{ACCOUNT_BURST, ACCOUNT_RATE, MethodSetting};
 use serde::{Deserialize, Serialize};
 use store::Record;
 
@@ -232,7 +235,7 @@ impl Record for Snapshot {
 }
 
 /// A stage: a name, the deployment that it serves, and its settings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Stage {
     pub(crate) api: String,
     pub(crate) name: String,
@@ -247,6 +250,11 @@ pub(crate) struct Stage {
     pub(crate) created: u64,
     /// Whole seconds since 1970.
     pub(crate) last_updated: u64,
+    /// By `*/*` or path and verb as they stood in the patch (`pets/GET`, `~1pets~1{id}/GET`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) method_settings: BTreeMap<String, MethodSetting>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) documentation_version: Option<String>,
 }
 
 impl Record for Stage {
@@ -283,5 +291,6 @@ mod tests {
         check::<Deployment>(document!("rest_deployment"), "rest_deployment", "a1b2c3d4e5/d1d1d1");
         check::<Snapshot>(document!("rest_snapshot"), "rest_snapshot", "a1b2c3d4e5/d1d1d1");
         check::<Stage>(document!("rest_stage"), "rest_stage", "a1b2c3d4e5/dev");
+        check::<Stage>(document!("rest_stage_settings"), "rest_stage", "a1b2c3d4e5/dev");
     }
 }

@@ -8,7 +8,6 @@ mod methods;
 mod page;
 mod resources;
 mod rest_apis;
-mod stage_paths;
 mod stages;
 mod tags;
 mod validate;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::integration::Integration;
 use crate::media::MediaTypes;
 use crate::router::Router;
-use crate::throttle::Throttle;
+use crate::throttle::{MethodThrottles, Throttle};
 
 /// One stage of one API as it is served.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct StagePlan {
     pub guard: Option<Guard>,
     /// The account's limit over all its APIs; `None` when limits are lifted.
     pub account_throttle: Option<Arc<Throttle>>,
+    /// The limits that the stage sets for its methods.
+    pub method_throttles: MethodThrottles,
 }
 
 /// What the data plane needs to know of an API.

@@ -1,5 +1,7 @@
 //! A rate with a burst, as one atomic word: the generic cell rate algorithm. Data only; `gateway::throttle` asks it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Admits `rate` requests a second after a burst of `burst`.
@@ -13,6 +15,11 @@ pub struct Throttle {
 }
 
 impl Throttle {
+    /// Whether another throttle admits as much as this one.
+    pub fn is_like(&self, other: &Throttle) -> bool {
+        (self.interval, self.tolerance) == (other.interval, other.tolerance)
+    }
+
     /// Makes a throttle. A rate of zero or less admits nothing; a burst below one counts as one.
     pub fn new(rate: f64, burst: f64) -> Throttle {
         let interval = if rate > 0.0 { (1e9 / rate) as u64 } else { u64::MAX };
@@ -31,6 +38,34 @@ impl Throttle {
                 (earliest - now <= self.tolerance).then_some(earliest.saturating_add(self.interval))
             })
             .is_ok()
+    }
+}
+
+/// The throttles of one resource, by verb.
+type Verbs = Vec<(Box<str>, Arc<Throttle>)>;
+
+/// The throttles of a stage's methods; empty where the stage sets none.
+#[derive(Debug, Default)]
+pub struct MethodThrottles {
+    /// By resource id; below it by the verb of the request, so that the verbs of an `ANY` method count apart.
+    resources: HashMap<Box<str>, Verbs>,
+}
+
+impl MethodThrottles {
+    /// Whether no method is throttled.
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty()
+    }
+
+    /// The throttle of a verb of a resource.
+    pub fn get(&self, resource: &str, verb: &str) -> Option<&Arc<Throttle>> {
+        let verbs = self.resources.get(resource)?;
+        verbs.iter().find(|(known, _)| **known == *verb).map(|(_, throttle)| throttle)
+    }
+
+    /// Throttles a verb of a resource, which has no throttle yet.
+    pub fn insert(&mut self, resource: &str, verb: &str, throttle: Arc<Throttle>) {
+        self.resources.entry(resource.into()).or_default().push((verb.into(), throttle));
     }
 }
 

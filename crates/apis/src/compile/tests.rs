@@ -39,6 +39,8 @@ fn stage(variables: &[(&str, &str)]) -> Stage {
         tags: BTreeMap::new(),
         created: 0,
         last_updated: 0,
+        method_settings: BTreeMap::new(),
+        documentation_version: None,
     }
 }
 

@@ -100,6 +100,7 @@ impl Apis {
                 description: input.stage_description.clone(),
                 variables,
                 tags: BTreeMap::new(),
+                documentation_version: None,
             };
             return self.new_stage(scope, &deployment.api, name, wanted).await;
         };

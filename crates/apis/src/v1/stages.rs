@@ -1,12 +1,15 @@
 //! Stages: names under which deployments are served.
 
+mod method_settings;
+mod paths;
+
 use std::collections::BTreeMap;
 
 use base::shape::Timestamp;
 use model_apigateway as model;
 use store::{Scope, Stored, Transaction};
 
-use super::stage_paths::{StageEdit, edits};
+use self::paths::{StageEdit, edits};
 use super::{EVERY, validate};
 use crate::Apis;
 use crate::patch::check_count;
@@ -19,6 +22,8 @@ pub(super) struct NewStage {
     pub(super) description: Option<String>,
     pub(super) variables: BTreeMap<String, String>,
     pub(super) tags: BTreeMap<String, String>,
+    /// One that there is.
+    pub(super) documentation_version: Option<String>,
 }
 
 impl Apis {
@@ -69,6 +74,8 @@ impl Apis {
             tags: wanted.tags,
             created: now,
             last_updated: now,
+            method_settings: BTreeMap::new(),
+            documentation_version: wanted.documentation_version,
         })
     }
 
@@ -131,6 +138,22 @@ impl Apis {
         .await
     }
 
+    /// There is no cache to flush; AWS answers the same.
+    pub(crate) async fn flush_stage_cache(&self, scope: &Scope, input: model::FlushStageCacheRequest) -> Answer<()> {
+        self.rest_api(scope, &input.rest_api_id).await?;
+        self.stage(scope, &input.rest_api_id, &input.stage_name).await.map(|_| ())
+    }
+
+    /// There is no cache of authorizers' answers to flush.
+    pub(crate) async fn flush_stage_authorizers_cache(
+        &self,
+        scope: &Scope,
+        input: model::FlushStageAuthorizersCacheRequest,
+    ) -> Answer<()> {
+        self.rest_api(scope, &input.rest_api_id).await?;
+        self.stage(scope, &input.rest_api_id, &input.stage_name).await.map(|_| ())
+    }
+
     async fn api_and_head(&self, scope: &Scope, api: &str) -> Answer<(Stored<RestApi>, Stored<ApiHead>)> {
         let stored = self.rest_api(scope, api).await?;
         let head = self.head(scope, api).await?.ok_or(Refusal::Raced)?;
@@ -157,10 +180,22 @@ impl Apis {
             StageEdit::RemoveVariable(name) => {
                 stage.variables.remove(&name);
             }
+            StageEdit::Method(method, setting) => {
+                method_settings::set(&mut stage.method_settings, &method, setting)?;
+            }
+            StageEdit::RemoveMethod(method) => method_settings::remove(&mut stage.method_settings, &method)?,
+            StageEdit::Logging(what) => return Err(logging_refusal(what)),
+            StageEdit::DocumentationVersion(Some(_)) => return Err(Refusal::not_built("documentationVersion")),
+            StageEdit::DocumentationVersion(None) => stage.documentation_version = None,
             StageEdit::Nothing => {}
         }
         Ok(())
     }
+}
+
+/// Logging needs the account's role, as on AWS.
+fn logging_refusal(_what: &str) -> Refusal {
+    Refusal::bad_request("CloudWatch Logs role ARN must be set in account settings to enable logging")
 }
 
 fn unknown_deployment() -> Refusal {
@@ -172,7 +207,13 @@ fn wanted(input: &model::CreateStageRequest) -> Answer<NewStage> {
     validate::stage_variables(&variables)?;
     let tags = input.tags.clone().unwrap_or_default();
     validate::tags(&tags)?;
-    Ok(NewStage { deployment_id: input.deployment_id.clone(), description: input.description.clone(), variables, tags })
+    Ok(NewStage {
+        deployment_id: input.deployment_id.clone(),
+        description: input.description.clone(),
+        variables,
+        tags,
+        documentation_version: input.documentation_version.clone().filter(|version| !version.is_empty()),
+    })
 }
 
 /// What AWS has and this version has not; switched off, it is as it is.
@@ -200,7 +241,10 @@ fn shown(stage: &Stage) -> model::Stage {
         description: stage.description.clone(),
         cache_cluster_enabled: Some(false),
         cache_cluster_status: Some("NOT_AVAILABLE".into()),
-        method_settings: Some(BTreeMap::new()),
+        method_settings: Some(
+            stage.method_settings.iter().map(|(key, setting)| (key.clone(), method_settings::shown(setting))).collect(),
+        ),
+        documentation_version: stage.documentation_version.clone(),
         variables: (!stage.variables.is_empty()).then(|| stage.variables.clone()),
         tracing_enabled: Some(false),
         tags: (!stage.tags.is_empty()).then(|| stage.tags.clone()),

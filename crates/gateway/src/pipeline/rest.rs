@@ -37,7 +37,7 @@ async fn answer(thread: &Thread, exchange: &Exchange, body: &mut RequestBody) ->
     // Who calls. A guard that is not built fails closed.
     let caller = authorize(exchange, &routed)?;
     // Rates count only callers who may go on.
-    let admitted = throttle(exchange, &caller)?;
+    let admitted = throttle(exchange, &routed, &caller)?;
     admitted_answer(thread, exchange, &routed, &admitted, body).await
 }
 

@@ -1,4 +1,4 @@
-//! The throttle phase: the account's rate. Stages, methods and usage plans will join it here.
+//! The throttle phase: the rate that the stage sets for the method, then the account's. Usage plans will come before.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::authorize::Caller;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
+use crate::route::Routed;
 
 /// A request that is within its limits.
 #[derive(Debug)]
@@ -13,12 +14,19 @@ pub struct Admitted {
     _established: (),
 }
 
-/// Takes the request's place in the account's rate.
+/// Takes the request's place in the rates that hold for it; each must admit it.
 ///
 /// # Errors
 /// [`Fault::Throttled`].
-pub fn throttle(exchange: &Exchange, _caller: &Caller) -> Result<Admitted, Fault> {
-    match &exchange.plan.account_throttle {
+pub fn throttle(exchange: &Exchange, routed: &Routed<'_>, _caller: &Caller) -> Result<Admitted, Fault> {
+    let plan = &exchange.plan;
+    if !plan.method_throttles.is_empty()
+        && let Some(throttle) = plan.method_throttles.get(&routed.resource.id, routed.verb.as_str())
+        && !throttle.admit(monotonic(exchange.started))
+    {
+        return Err(Fault::Throttled);
+    }
+    match &plan.account_throttle {
         Some(throttle) if !throttle.admit(monotonic(exchange.started)) => Err(Fault::Throttled),
         _ => Ok(Admitted { _established: () }),
     }

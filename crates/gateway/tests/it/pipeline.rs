@@ -91,6 +91,18 @@ fn the_accounts_rate_holds() {
 }
 
 #[test]
+fn a_methods_rate_holds_for_that_verb_alone() {
+    let mut plan = stage_plan("dev", vec![mock("/", "ANY", "x")]);
+    let resource = plan.router.find("/", &mut plan::Captures::new(), |_| true).unwrap().id.clone();
+    plan.method_throttles.insert(&resource, "GET", std::sync::Arc::new(Throttle::new(0.001, 2.0)));
+    let node = Node::start_plan(plan, |_| Err(InvokeRefusal::NotPermitted));
+    let statuses: Vec<u16> = (0..4).map(|_| node.get("/").status).collect();
+    assert_eq!(statuses, [200, 200, 429, 429]);
+    assert_eq!(node.get("/").header("x-amzn-errortype"), "TooManyRequestsException");
+    assert_eq!(node.post("/", "", "").status, 200);
+}
+
+#[test]
 fn a_proxied_function_gets_awss_event_and_answers_in_awss_form() {
     let node = Node::start_with(vec![lambda("/{proxy+}", true)], |invocation| {
         let Caller::Service { principal, source_arn, .. } = &invocation.caller else { panic!("a service calls") };

@@ -15,6 +15,7 @@ use gateway::{AnswerElse, Gateway, Settings};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use plan::integration::RequestMapping;
+use plan::throttle::MethodThrottles;
 use plan::{
     Api, Backend, CompileStage, Guard, Integration, MediaTypes, MethodPlan, PlanIndex, ResourcePlan, ResponsePlan,
     Router, StagePlan,
@@ -261,6 +262,7 @@ pub(crate) fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> Sta
         binary_media_types: MediaTypes::default(),
         guard: None,
         account_throttle: None,
+        method_throttles: MethodThrottles::default(),
     }
 }
 

@@ -3,9 +3,10 @@
 
 use model_apigateway::PatchOperation;
 
-use super::validate;
+use super::method_settings::{self, Meaning, Setting};
 use crate::patch::unescape;
 use crate::refusal::{Answer, Refusal};
+use crate::v1::validate;
 
 /// AWS's list of paths, blanks and missing commas as it sends them.
 const PATHS: &str = "[/deploymentId, /description, /cacheClusterEnabled, /cacheClusterSize, /clientCertificateId, \
@@ -21,22 +22,8 @@ const PATHS: &str = "[/deploymentId, /description, /cacheClusterEnabled, /cacheC
     /*/*/caching/requireAuthorizationForCacheControl, /*/*/caching/unauthorizedCacheControlHeaderStrategy, \
     /variables/{variable_name}, /tracingEnabled]";
 
-/// The tails of method settings and the fields that they set.
-const METHOD_SETTINGS: [(&str, &str); 10] = [
-    ("metrics/enabled", "metricsEnabled"),
-    ("logging/dataTrace", "dataTraceEnabled"),
-    ("logging/loglevel", "loggingLevel"),
-    ("throttling/burstLimit", "throttlingBurstLimit"),
-    ("throttling/rateLimit", "throttlingRateLimit"),
-    ("caching/ttlInSeconds", "cacheTtlInSeconds"),
-    ("caching/enabled", "cachingEnabled"),
-    ("caching/dataEncrypted", "cacheDataEncrypted"),
-    ("caching/requireAuthorizationForCacheControl", "requireAuthorizationForCacheControl"),
-    ("caching/unauthorizedCacheControlHeaderStrategy", "unauthorizedCacheControlHeaderStrategy"),
-];
-
 /// What one operation does to a stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum StageEdit {
     Deployment(String),
     /// Looked up before it is refused, for AWS refuses an unknown one.
@@ -44,6 +31,13 @@ pub(super) enum StageEdit {
     Description(Option<String>),
     SetVariable(String, String),
     RemoveVariable(String),
+    /// A setting of a method, `pets/GET`.
+    Method(String, Setting),
+    RemoveMethod(String),
+    /// Logging of some kind: refused by AWS's own rule before it is refused by its name.
+    Logging(&'static str),
+    /// Looked up.
+    DocumentationVersion(Option<String>),
     /// What is asked for is as it is.
     Nothing,
 }
@@ -75,7 +69,9 @@ fn replace(path: &str, value: &str) -> Answer<StageEdit> {
         "/tracingEnabled" => unbuilt(value.eq_ignore_ascii_case("true"), "tracingEnabled"),
         "/cacheClusterSize" => unbuilt(!value.is_empty(), "cacheClusterSize"),
         "/clientCertificateId" => unbuilt(!value.is_empty(), "clientCertificateId"),
-        "/documentationVersion" => unbuilt(!value.is_empty(), "documentationVersion"),
+        "/documentationVersion" => {
+            Ok(StageEdit::DocumentationVersion(Some(value.to_owned()).filter(|text| !text.is_empty())))
+        }
         "/canarySettings/deploymentId" => Ok(StageEdit::CanaryDeployment(value.to_owned())),
         "/canarySettings/percentTraffic" | "/canarySettings/useStageCache" => unbuilt(true, "canarySettings"),
         _ if path.starts_with("/canarySettings/stageVariableOverrides/") => unbuilt(true, "canarySettings"),
@@ -91,11 +87,13 @@ fn set(path: &str, value: &str) -> Answer<StageEdit> {
         return Ok(StageEdit::SetVariable(name, value.to_owned()));
     }
     if path.starts_with("/accessLogSettings") {
-        return Err(access_log(path, value));
+        return access_log(path, value);
     }
-    let setting = METHOD_SETTINGS.iter().find(|(tail, _)| method_of(path, tail).is_some());
-    if let Some((_, field)) = setting {
-        return Err(Refusal::not_built(format_args!("the method setting {field}")));
+    if let Some(setting) = method_settings::read(path, value) {
+        return setting.map(|(method, meaning)| match meaning {
+            Meaning::Set(setting) => StageEdit::Method(method, setting),
+            Meaning::Logging(field) => StageEdit::Logging(field),
+        });
     }
     Err(Refusal::BadRequest(format!("Invalid method setting path: {path}. Must be one of: {PATHS}")))
 }
@@ -108,35 +106,33 @@ fn is_canary_path(path: &str) -> bool {
     })
 }
 
-fn access_log(path: &str, value: &str) -> Refusal {
+fn access_log(path: &str, value: &str) -> Answer<StageEdit> {
     match path {
         "/accessLogSettings/destinationArn" | "/accessLogSettings/format" if value.is_empty() => {
-            Refusal::bad_request("Access Log value must not be empty")
+            Err(Refusal::bad_request("Access Log value must not be empty"))
         }
         "/accessLogSettings/destinationArn" | "/accessLogSettings/format" => {
-            Refusal::bad_request("CloudWatch Logs role ARN must be set in account settings to enable logging")
+            Ok(StageEdit::Logging("accessLogSettings"))
         }
-        _ => Refusal::bad_request(
+        _ => Err(Refusal::bad_request(
             "Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, \
              /accessLogSettings/format]",
-        ),
+        )),
     }
 }
 
 fn remove(path: &str) -> Answer<StageEdit> {
     match path {
         "/description" => return Ok(StageEdit::Description(None)),
+        "/documentationVersion" => return Ok(StageEdit::DocumentationVersion(None)),
         "/accessLogSettings" | "/canarySettings" => return Ok(StageEdit::Nothing),
         _ => {}
     }
     if let Some(name) = path.strip_prefix("/variables/").filter(|name| !name.contains('/')) {
         return Ok(StageEdit::RemoveVariable(unescape(name)));
     }
-    // There are no method settings, so none can go; the blank at the end is AWS's.
-    let setting = unescape(path.trim_start_matches('/'));
-    Err(Refusal::BadRequest(format!(
-        "Cannot remove method setting {setting} because there is no method setting for this method "
-    )))
+    // Whatever is no path of the stage itself is taken for a method.
+    Ok(StageEdit::RemoveMethod(path.trim_start_matches('/').to_owned()))
 }
 
 /// Copying promotes a canary, and there are none.
@@ -151,11 +147,4 @@ fn copy(path: &str, from: &str) -> Refusal {
              and valid copy:from are [/canarySettings/deploymentId, /canarySettings/stageVariableOverrides]"
         )),
     }
-}
-
-/// `pets/GET` of `/pets/GET/metrics/enabled`, where the tail is `metrics/enabled`.
-fn method_of<'a>(path: &'a str, tail: &str) -> Option<&'a str> {
-    let method = path.strip_prefix('/')?.strip_suffix(tail)?.strip_suffix('/')?;
-    let (resource, verb) = method.rsplit_once('/')?;
-    (!resource.is_empty() && !verb.is_empty()).then_some(method)
 }

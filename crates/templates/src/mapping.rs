@@ -11,7 +11,8 @@
 //! # Ok::<(), templates::mapping::MappingError>(())
 //! ```
 
-use crate::jsonpath::JsonPath;
+use crate::document::Json;
+use crate::jsonpath::{Found, JsonPath, MAX_VISITS};
 
 /// An expression that is none, in AWS's words. Callers put it into
 /// `Invalid mapping expression specified: Validation Result: warnings : [], errors : [<this>]`.
@@ -21,6 +22,41 @@ pub struct MappingError(
     /// The expression.
     pub String,
 );
+
+/// A mapping reads from a body that begins like JSON and is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not JSON")]
+pub struct BodyNotJson;
+
+/// The whole body, or what a path finds in it: text as it is, other JSON as JSON text; `None` when nothing is there. A body
+/// that does not begin like JSON is plain text, in which a path finds nothing.
+///
+/// # Errors
+/// The body begins like JSON and is none.
+pub fn body_value(body: &str, path: Option<&JsonPath>) -> Result<Option<String>, BodyNotJson> {
+    let text = body.trim();
+    let is_json = text.starts_with(['{', '[', '\'', '"']);
+    let Some(path) = path else {
+        let sound = !is_json || Json::parse(text).is_ok();
+        return if sound { Ok(Some(text.to_string())) } else { Err(BodyNotJson) };
+    };
+    if !is_json {
+        return Ok(None);
+    }
+    let document = Json::parse(text).map_err(|_| BodyNotJson)?;
+    Ok(match path.evaluate_within(&document, &mut { MAX_VISITS }) {
+        Found::Missing => None,
+        Found::Value(value) => match &*value {
+            Json::Null => None,
+            Json::Text(text) => Some(text.to_string()),
+            other => Some(other.to_string()),
+        },
+        Found::List(values) => {
+            let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
+            Some(format!("[{}]", texts.join(",")))
+        }
+    })
+}
 
 /// Where a parameter of the method request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,7 +225,8 @@ fn parameter_name(name: &str) -> Option<Box<str>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Source, Target};
+    use super::{BodyNotJson, Place, Source, Target, body_value};
+    use crate::jsonpath::JsonPath;
 
     #[test]
     fn sources_of_requests() {
@@ -228,6 +265,26 @@ mod tests {
         assert!(Source::parse_response("method.request.header.X").is_err());
         assert!(Source::parse_gateway_response("method.request.body").is_err());
         assert!(Source::parse_gateway_response("method.request.header.X").is_ok());
+    }
+
+    #[test]
+    fn values_of_bodies() {
+        let path = |path: &str| JsonPath::parse(path).expect("a path");
+        let body = r#" {"a": "x", "n": 1e10, "o": {"k": [1, null]}, "z": null, "l": [{"k": 1}, {"k": 2}]} "#;
+        for (path_text, expected) in [
+            ("$.a", Some("x")),
+            ("$.n", Some("1.0E10")),
+            ("$.o", Some(r#"{"k":[1,null]}"#)),
+            ("$.z", None),
+            ("$.none", None),
+            ("$.l[*].k", Some("[1,2]")),
+        ] {
+            assert_eq!(body_value(body, Some(&path(path_text))), Ok(expected.map(str::to_string)), "{path_text}");
+        }
+        assert_eq!(body_value(" plain ", None), Ok(Some("plain".to_string())));
+        assert_eq!(body_value("plain", Some(&path("$.a"))), Ok(None));
+        assert_eq!(body_value("{", None), Err(BodyNotJson));
+        assert_eq!(body_value("{", Some(&path("$.a"))), Err(BodyNotJson));
     }
 
     #[test]

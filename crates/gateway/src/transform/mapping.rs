@@ -6,8 +6,7 @@ use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use plan::integration::RequestMapping;
-use serde_json::Value;
-use templates::mapping::{Place, Source, Target};
+use templates::mapping::{Place, Source, Target, body_value};
 use templates::vtl::Overrides;
 
 use super::context;
@@ -64,7 +63,7 @@ pub(super) async fn request(facts: &Facts<'_>, body: &mut RequestBody) -> Result
     };
     for (target, source) in parameters {
         let values = match source {
-            Source::RequestBody(path) => one(from_body(&text, path.as_ref()).ok_or(Fault::BodyNotJson)?),
+            Source::RequestBody(path) => one(body_value(&text, path.as_ref()).map_err(|_| Fault::BodyNotJson)?),
             source => from_request(facts, source),
         };
         // A missing source leaves its target out, and so does an empty value.
@@ -158,8 +157,8 @@ pub(super) fn response(
                 let all: Vec<_> = backend.headers.get_all(header.as_ref()).iter().map(facts::text).collect();
                 Some(all.join(","))
             }
-            Source::ResponseBody(path) => from_body(body.unwrap_or(""), path.as_ref())
-                .ok_or(Fault::ResponseTransformation { reason: "a mapping needs a JSON body".into() })?,
+            Source::ResponseBody(path) => body_value(body.unwrap_or(""), path.as_ref())
+                .map_err(|_| Fault::ResponseTransformation { reason: "a mapping needs a JSON body".into() })?,
             source => from_request(facts, source).pop(),
         };
         let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
@@ -211,24 +210,4 @@ fn from_request(facts: &Facts<'_>, source: &Source) -> Vec<String> {
 
 fn one(value: Option<String>) -> Vec<String> {
     value.into_iter().collect()
-}
-
-/// The whole body, or what a path finds in it: text as it is, other JSON as JSON text. `None` when the body should be
-/// JSON and is not; a body that does not begin like JSON is plain text, in which a path finds nothing.
-fn from_body(text: &str, path: Option<&templates::jsonpath::JsonPath>) -> Option<Option<String>> {
-    let text = text.trim();
-    let is_json = text.starts_with(['{', '[', '\'', '"']);
-    let Some(path) = path else {
-        let sound = !is_json || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-        return sound.then(|| Some(text.to_owned()));
-    };
-    if !is_json {
-        return Some(None);
-    }
-    let value: Value = serde_json::from_str(text).ok()?;
-    Some(path.evaluate(&value).into_value().and_then(|found| match found {
-        Value::Null => None,
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
-    }))
 }

@@ -218,6 +218,17 @@ impl<'s, 'n> Parser<'s, 'n> {
         }
         text.push('$');
         self.position += 1;
+        // `$\!x` is no reference but the way to print `$!x`: one of the backslashes goes.
+        let backslashes = self.bytes[self.position..].iter().take_while(|byte| **byte == b'\\').count();
+        let is_name = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'{');
+        if backslashes > 0
+            && self.peek_at(backslashes) == Some(b'!')
+            && self.peek_at(backslashes + 1).is_some_and(is_name)
+        {
+            text.push_str(&"\\".repeat(backslashes - 1));
+            text.push('!');
+            self.position += backslashes + 1;
+        }
         Ok(())
     }
 

@@ -300,7 +300,7 @@ def test_the_cli_shows_errors_as_it_does_with_aws(aws):
 def test_a_service_that_is_not_there_is_named_with_the_flag_that_would_forward_it(aws):
     failed = aws("dynamodb", "list-tables", fails=True)
     assert failed.returncode != 0
-    assert "dynamodb" in failed.stderr and "--service-endpoint" in failed.stderr
+    assert "dynamodb" in failed.stderr and "--service-endpoint dynamodb=URL" in failed.stderr
 
 
 def test_an_operation_that_is_not_there_is_named(aws):

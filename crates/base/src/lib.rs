@@ -5,4 +5,6 @@ pub mod clock;
 pub mod ids;
 pub mod limits;
 pub mod seams;
+pub mod service_endpoints;
+pub mod services;
 pub mod shape;

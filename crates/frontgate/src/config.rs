@@ -13,6 +13,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base::service_endpoints::ServiceEndpoint;
+
+use layers::nearest;
 #[cfg(test)]
 pub(crate) use layers::variable_name;
 pub(crate) use layers::{Environment, Layers, Problem, Resolved, config_file, long_name};
@@ -78,6 +81,16 @@ pub(crate) struct Config {
     /// Link-local addresses hold the credentials service of cloud machines.
     #[arg(long, help_heading = "Access")]
     pub(crate) allow_internal_integrations: bool,
+
+    /// Where an AWS service is that Frontgate does not have; repeatable, once for each service
+    ///
+    /// Integrations with the service are signed and sent there, and calls of its API that arrive at this program are
+    /// forwarded there: sqs=http://127.0.0.1:9324. The name is that of the AWS CLI. A substitute that verifies signatures
+    /// needs keys for the integrations: s3=http://KEY_ID:SECRET@127.0.0.1:9000. In a file it is a table of its own,
+    /// [service-endpoint]. The variable takes them separated by commas.
+    #[arg(long, value_name = "NAME=URL", value_parser = types::service_endpoint, value_delimiter = ',')]
+    #[arg(help_heading = "Behaviour")]
+    pub(crate) service_endpoint: Vec<ServiceEndpoint>,
 
     /// Lift AWS's account limits (10,000 requests a second with a burst of 5,000, 300 resources an API, ...)
     #[arg(long, help_heading = "Behaviour")]
@@ -164,7 +177,40 @@ impl Config {
                 next: "give the TLS listener a port of its own, for example 4567".into(),
             });
         }
+        problems.extend(self.service_endpoint_problems(layers));
         problems
+    }
+
+    /// A service with two endpoints, and endpoints that are this program itself.
+    fn service_endpoint_problems(&self, layers: &Layers) -> Vec<Problem> {
+        let place = || layers.origin("service_endpoint");
+        let mut problems = Vec::new();
+        for (number, endpoint) in self.service_endpoint.iter().enumerate() {
+            if self.service_endpoint[..number].iter().any(|earlier| earlier.service == endpoint.service) {
+                problems.push(Problem {
+                    what: format!("`--service-endpoint` names {} twice", endpoint.service),
+                    place: place(),
+                    next: "give each service one endpoint".into(),
+                });
+            }
+            let named = endpoint.authority.replace("localhost", "127.0.0.1").parse::<SocketAddr>().ok();
+            if named.is_some_and(|address| self.is_own(address)) {
+                problems.push(Problem {
+                    what: format!("`--service-endpoint {endpoint}` is the address of this program"),
+                    place: place(),
+                    next: "name the program that has the service".into(),
+                });
+            }
+        }
+        problems
+    }
+
+    /// Whether one of our listeners answers at the address.
+    fn is_own(&self, address: SocketAddr) -> bool {
+        [Some(self.listen), self.tls_listen].into_iter().flatten().any(|own| {
+            own.port() == address.port()
+                && (own.ip() == address.ip() || (own.ip().is_unspecified() && address.ip().is_loopback()))
+        })
     }
 
     fn half_tls(&self, layers: &Layers) -> Option<Problem> {
@@ -191,16 +237,24 @@ impl Config {
 
     /// What the operator should know although the program starts.
     pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         let remote = self.remote_listeners();
-        if remote.is_empty() || self.auth == Auth::Enforce {
-            return Vec::new();
+        if !remote.is_empty() && self.auth == Auth::Off {
+            let addresses: Vec<String> = remote.iter().map(|(_, address)| address.to_string()).collect();
+            warnings.push(format!(
+                "INSECURE: anyone who can reach {} can create functions and so run code on this machine \
+                 (--insecure-remote-admin with --auth off)",
+                addresses.join(" and ")
+            ));
         }
-        let addresses: Vec<String> = remote.iter().map(|(_, address)| address.to_string()).collect();
-        vec![format!(
-            "INSECURE: anyone who can reach {} can create functions and so run code on this machine \
-             (--insecure-remote-admin with --auth off)",
-            addresses.join(" and ")
-        )]
+        let is_unknown = |endpoint: &&ServiceEndpoint| base::services::by_any_name(&endpoint.service).is_none();
+        warnings.extend(self.service_endpoint.iter().filter(is_unknown).map(|endpoint| {
+            let names: Vec<&str> = base::services::KNOWN.iter().map(|known| known.name).collect();
+            let hint =
+                nearest(&endpoint.service, &names).map_or(String::new(), |near| format!("; did you mean {near}?"));
+            format!("--service-endpoint: {} is not a service that Frontgate knows by its name{hint}", endpoint.service)
+        }));
+        warnings
     }
 }
 

@@ -10,6 +10,7 @@ use http::{Response, StatusCode};
 
 use crate::codec::{self, encode};
 use crate::dispatch::{Credential, Decision, Dispatcher, ErrorFormat};
+use crate::forward::{Forward, ForwardError};
 use crate::validate::validate;
 use crate::{ApiError, Call, Mounted, guard};
 
@@ -43,6 +44,7 @@ pub struct ControlPlane {
     services: Vec<Mounted>,
     dispatcher: Dispatcher,
     settings: Settings,
+    forward: Arc<dyn Forward>,
 }
 
 impl ControlPlane {
@@ -54,7 +56,13 @@ impl ControlPlane {
     pub fn new(services: impl IntoIterator<Item = Mounted>, settings: Settings) -> ControlPlane {
         let services: Vec<Mounted> = services.into_iter().collect();
         let dispatcher = Dispatcher::new(services.iter().map(|mounted| mounted.model));
-        ControlPlane { services, dispatcher, settings }
+        ControlPlane { services, dispatcher, settings, forward: Arc::new(()) }
+    }
+
+    /// Has calls of services that are not mounted passed on.
+    #[must_use]
+    pub fn with_forward(self, forward: Arc<dyn Forward>) -> ControlPlane {
+        ControlPlane { forward, ..self }
     }
 
     /// Judges a request by its head alone, so that a refused one need not be read; the refusal is the whole answer.
@@ -97,7 +105,17 @@ impl ControlPlane {
                 encode::error(&error, service.protocol.into(), service.xml_namespace, &request_id)
             }
             Decision::UnknownService { name, format } => {
-                encode::error(&unknown_service(&name), format, None, &request_id)
+                let error = match self.forward.forward(&name, request, body) {
+                    None => unknown_service(&name),
+                    Some(forwarding) => match forwarding.await {
+                        Ok(answer) => return answer,
+                        Err(ForwardError(reason)) => {
+                            tracing::warn!(%request_id, service = name, reason, "a call could not be forwarded");
+                            ApiError::custom("ServiceUnavailable", 503, reason)
+                        }
+                    },
+                };
+                encode::error(&error, format, None, &request_id)
             }
             Decision::Nothing => {
                 let error = ApiError::custom(
@@ -206,7 +224,7 @@ fn unknown_operation(service: &Service, asked: &str) -> ApiError {
 
 fn unknown_service(name: &str) -> ApiError {
     ApiError::not_implemented(format!(
-        "{name} is not part of Frontgate, and forwarding such calls with `--service-endpoint {name}=URL` is not available yet"
+        "{name} is not part of Frontgate; start it with `--service-endpoint {name}=URL` to have such calls forwarded"
     ))
 }
 

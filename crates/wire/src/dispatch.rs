@@ -1,7 +1,7 @@
 //! Which service and operation a request means: a pure function of its head and, for form bodies, its body.
 //!
 //! The order: the service in the SigV4 credential scope, `X-Amz-Target`, `Action` (query or form body), the rpc-v2
-//! path, the URL. A signature names the service only; the operation then follows from the service's own protocol.
+//! path, the host's name (`sqs.us-east-1.localhost`, `bucket.s3.localhost`), the URL. A signature names the service only; the operation then follows from the service's own protocol.
 
 mod credential;
 mod known;
@@ -94,6 +94,7 @@ impl Dispatcher {
             .or_else(|| evidence.target_prefix().map(|prefix| self.by_target_prefix(prefix)))
             .or_else(|| self.by_action(&evidence))
             .or_else(|| evidence.rpc_service.map(|prefix| self.by_target_prefix(prefix)))
+            .or_else(|| known::by_host(crate::guard::host(request)?, request.uri.path()))
             .or_else(|| self.by_url(request));
         let Some(name) = name else { return Decision::Nothing };
         match self.services.iter().find(|(service, _)| service.name == name) {

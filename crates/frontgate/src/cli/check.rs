@@ -118,6 +118,13 @@ pub(super) fn summary(resolved: &Resolved, config_file: Option<&Path>) -> String
             if config.allowed_host.is_empty() { "none".to_owned() } else { config.allowed_host.join(", ") },
         ),
         ("allow_internal_integrations", on_or_off(config.allow_internal_integrations)),
+        (
+            "service_endpoint",
+            match config.service_endpoint.as_slice() {
+                [] => "none".to_owned(),
+                endpoints => endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            },
+        ),
         ("no_account_limits", on_or_off(config.no_account_limits)),
         ("runtime_substitution", on_or_off(config.runtime_substitution)),
         ("grace_period", format!("{} s", config.grace_period.as_secs())),

@@ -65,13 +65,15 @@ fn reference() -> String {
          over the default. `frontgate serve --check-config` says whether the settings are right and where each comes\n\
          from, without starting; it exits with 0 or 1.\n\n\
          The keys of the file are the flags' names without dashes in front. Numbers and `true`/`false` are written\n\
-         without quotes, a repeatable setting is a list:\n\n\
+         without quotes, a repeatable setting is a list, and `service-endpoint` a table:\n\n\
          ```toml\n\
          listen = \"127.0.0.1:4566\"\n\
          data-dir = \"/var/lib/frontgate\"\n\
          grace-period = 30\n\
          no-account-limits = true\n\
-         allowed-host = [\"frontgate.test\"]\n\
+         allowed-host = [\"frontgate.test\"]\n\n\
+         [service-endpoint]\n\
+         sqs = \"http://127.0.0.1:9324\"\n\
          ```\n\n\
          An unknown key is an error that names the nearest known one. An unknown `FRONTGATE_` variable is a warning.\n\
          An on/off flag alone switches on; `--flag=false` switches off what a file or a variable switched on.\n",

@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base::service_endpoints::ServiceEndpoint;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, FromArgMatches};
 use toml::Spanned;
@@ -107,12 +108,16 @@ enum Kind {
     Number,
     Text,
     Texts,
+    /// A table of texts, which the other places write `KEY=TEXT`.
+    Pairs,
 }
 
 impl Kind {
     fn of(setting: &Arg) -> Kind {
         let type_id = setting.get_value_parser().type_id();
-        if matches!(setting.get_action(), ArgAction::Append) {
+        if type_id == std::any::TypeId::of::<ServiceEndpoint>() {
+            Kind::Pairs
+        } else if matches!(setting.get_action(), ArgAction::Append) {
             Kind::Texts
         } else if type_id == std::any::TypeId::of::<bool>() {
             Kind::Boolean
@@ -130,6 +135,9 @@ impl Kind {
             Kind::Text if default.is_empty() => format!("write text in quotes, for example `{key} = \"...\"`"),
             Kind::Text => format!("write text in quotes, for example `{key} = \"{default}\"`"),
             Kind::Texts => format!("write a list of texts, for example `{key} = [\"frontgate.test\"]`"),
+            Kind::Pairs => {
+                format!("write a table of texts: `[{key}]`, and below it for example `sqs = \"http://127.0.0.1:9324\"`")
+            }
         }
     }
 
@@ -141,6 +149,10 @@ impl Kind {
             (Kind::Text, DeValue::String(text)) => Some(vec![text.as_ref().into()]),
             (Kind::Texts, DeValue::Array(items)) => {
                 items.iter().map(|item| item.get_ref().as_str().map(OsString::from)).collect()
+            }
+            (Kind::Pairs, DeValue::Table(pairs)) => {
+                let pair = |key: &str, value: &DeValue<'_>| Some(OsString::from(format!("{key}={}", value.as_str()?)));
+                pairs.iter().map(|(key, value)| pair(key.get_ref(), value.get_ref())).collect()
             }
             _ => None,
         }
@@ -216,7 +228,7 @@ impl Layers {
             if let Some(setting) = by_variable.get(name) {
                 // A list is split here and not by clap, because a new default is taken as it stands.
                 let texts = match (Kind::of(setting), text.to_str()) {
-                    (Kind::Texts, Some(list)) => list.split(',').map(OsString::from).collect(),
+                    (Kind::Texts | Kind::Pairs, Some(list)) => list.split(',').map(OsString::from).collect(),
                     _ => vec![text.clone()],
                 };
                 if let Err(problem) = self.add(setting, Value { texts, place }, name) {
@@ -323,7 +335,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// The known name that takes the fewest edits to reach, if it is near enough to have been meant.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let (edits, near) = known.iter().map(|candidate| (edit_distance(name, candidate), *candidate)).min()?;
     (edits <= (name.len() / 3).max(2)).then_some(near)
 }

@@ -106,10 +106,15 @@ fn every_setting_can_be_given_in_a_file() {
         data-threads = 3
         log-format = "json"
         log-level = "warn,gateway=debug"
+
+        [service-endpoint]
+        sqs = "http://127.0.0.1:9324"
+        states = "http://127.0.0.1:8083"
     "#;
     for setting in layers::settings() {
         let key = setting.get_long().expect("every setting has a flag");
-        assert!(toml.contains(&format!("  {key} = ")), "this test lacks `{key}`");
+        let is_there = toml.contains(&format!("  {key} = ")) || toml.contains(&format!("[{key}]"));
+        assert!(is_there, "this test lacks `{key}`");
     }
     let config = resolve(&[], &[], toml).config;
     assert_eq!(config.listen, "[::1]:80".parse().unwrap());
@@ -120,6 +125,8 @@ fn every_setting_can_be_given_in_a_file() {
     );
     assert_eq!(config.domain, "apis.example.com");
     assert_eq!(config.allowed_host, ["one.test", "two.test"]);
+    let endpoints: Vec<String> = config.service_endpoint.iter().map(ToString::to_string).collect();
+    assert_eq!(endpoints, ["sqs=http://127.0.0.1:9324", "stepfunctions=http://127.0.0.1:8083"]);
     assert_eq!((config.grace_period, config.data_thread_count()), (Duration::ZERO, 3));
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Json, "warn,gateway=debug"));
     assert!(config.insecure_remote_admin && config.allow_internal_integrations);
@@ -135,6 +142,41 @@ fn a_list_from_above_replaces_the_one_below() {
         hosts(&["--allowed-host", "a.test", "--allowed-host", "b.test,c.test"], &[]),
         ["a.test", "b.test", "c.test"]
     );
+}
+
+#[test]
+fn service_endpoints_are_given_alike_everywhere() {
+    let endpoints = |flags: &[&str], variables: &[(&str, &str)], toml: &str| {
+        let endpoints = resolve(flags, variables, toml).config.service_endpoint;
+        endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let toml = "[service-endpoint]\nsqs = \"http://file:1\"\nsns = \"http://file:2\"";
+    let variable = [("FRONTGATE_SERVICE_ENDPOINT", "sqs=http://variable:1,s3=http://K:S@variable:2")];
+    assert_eq!(endpoints(&[], &[], toml), "sns=http://file:2 sqs=http://file:1");
+    assert_eq!(endpoints(&[], &variable, toml), "sqs=http://variable:1 s3=http://variable:2");
+    let flags = ["--service-endpoint", "sqs=http://flag:1", "--service-endpoint", "s3=http://flag:2,sns=http://flag:3"];
+    assert_eq!(endpoints(&flags, &variable, toml), "sqs=http://flag:1 s3=http://flag:2 sns=http://flag:3");
+}
+
+#[test]
+fn a_wrong_service_endpoint_is_named_with_its_place() {
+    assert!(refusal("[service-endpoint]\nsqs = \"127.0.0.1:9324\"").ends_with(
+        "next:  expected a URL that begins with http:// or https://, for example sqs=http://127.0.0.1:9324"
+    ));
+    assert!(refusal("service-endpoint = [\"sqs=http://h\"]").contains("write a table of texts: `[service-endpoint]`"));
+    assert!(refusal("[service-endpoint]\nsqs = 4566").contains("`service-endpoint` is a table"));
+    assert!(refusal_of_variable("FRONTGATE_SERVICE_ENDPOINT", "lambda=http://h").contains("it has lambda"));
+    let twice = ["--service-endpoint", "states=http://h", "--service-endpoint", "stepfunctions=http://h"];
+    assert!(
+        misfit(&twice).starts_with("`--service-endpoint` names stepfunctions twice\n  where: flag --service-endpoint")
+    );
+    for own in ["sqs=http://127.0.0.1:4566", "sqs=http://localhost:4566"] {
+        assert!(misfit(&["--service-endpoint", own]).contains("is the address of this program"), "{own}");
+    }
+    let resolved = resolve(&["--service-endpoint", "dynamo=http://h"], &[], "");
+    let warning =
+        "--service-endpoint: dynamo is not a service that Frontgate knows by its name; did you mean dynamodb?";
+    assert_eq!(resolved.config.warnings(), [warning]);
 }
 
 #[test]

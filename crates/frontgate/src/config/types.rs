@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use base::service_endpoints::ServiceEndpoint;
 use tracing_subscriber::EnvFilter;
 
 /// Whether callers of the AWS APIs must prove who they are.
@@ -55,6 +56,11 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     } else {
         Err("expected a host name without scheme, port or path, for example frontgate.test".to_owned())
     }
+}
+
+/// An AWS service and its address.
+pub(super) fn service_endpoint(text: &str) -> Result<ServiceEndpoint, String> {
+    ServiceEndpoint::parse(text)
 }
 
 /// Whole seconds, at most an hour.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::limits::AccountLimits;
 use base::seams::SendFuture;
+use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
 use gateway::AnswerElse;
 use http::header::CONTENT_TYPE;
@@ -16,6 +17,7 @@ use tokio::runtime::Handle;
 use wire::ControlPlane;
 
 use super::clock;
+use super::forwarding::Forwarder;
 use crate::config::Config;
 
 /// The subsystems that the AWS APIs are made of.
@@ -52,7 +54,9 @@ pub(crate) async fn open(
         hosts: config.allowed_host.iter().cloned().chain([config.domain.clone()]).collect(),
         ..wire::Settings::default()
     };
-    Ok(Services { apis, functions, front: Arc::new(ControlPlane::new(mounted, settings)) })
+    let endpoints: ServiceEndpoints = config.service_endpoint.iter().cloned().collect();
+    let front = ControlPlane::new(mounted, settings).with_forward(Arc::new(Forwarder::new(Arc::new(endpoints))));
+    Ok(Services { apis, functions, front: Arc::new(front) })
 }
 
 /// An address that this machine can call: a listener on every address is called on loopback.

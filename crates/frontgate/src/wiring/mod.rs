@@ -2,6 +2,7 @@
 
 mod control_plane;
 mod data_plane;
+mod forwarding;
 
 use std::sync::Arc;
 use std::time::Duration;

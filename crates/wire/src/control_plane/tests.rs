@@ -272,12 +272,40 @@ async fn what_we_do_not_have_is_named() {
     assert_eq!(status, 501);
     assert_eq!(
         body,
-        "{\"__type\":\"NotImplemented\",\"message\":\"dynamodb is not part of Frontgate, and forwarding such calls with \
-         `--service-endpoint dynamodb=URL` is not available yet\"}"
+        "{\"__type\":\"NotImplemented\",\"message\":\"dynamodb is not part of Frontgate; start it with \
+         `--service-endpoint dynamodb=URL` to have such calls forwarded\"}"
     );
     let request = Request::get("/favicon.ico").header("host", "localhost").header("content-type", "application/json");
     let (status, _) = text_of(&control_plane, request.body(Bytes::new()).unwrap()).await;
     assert_eq!(status, 404);
+}
+
+/// Answers calls of DynamoDB with what they are, and cannot reach SQS.
+struct Elsewhere;
+
+impl Forward for Elsewhere {
+    fn forward(&self, service: &str, request: Parts, body: Bytes) -> Option<crate::forward::Forwarding> {
+        let answer = match service {
+            "dynamodb" => Ok(format!("{} {} {}", request.method, request.uri, String::from_utf8_lossy(&body))),
+            "sqs" => Err(ForwardError("nobody is there".into())),
+            _ => return None,
+        };
+        Some(Box::pin(async move { answer.map(|text| Response::new(text.into())) }))
+    }
+}
+
+#[tokio::test]
+async fn calls_of_other_services_are_forwarded_behind_the_guard() {
+    let control_plane = typed_control_plane().with_forward(Arc::new(Elsewhere));
+    let request = |service| signed_request("POST", "/path?x=1", "test", "us-east-1", service);
+    let sent = request("dynamodb").body("body".into()).unwrap();
+    assert_eq!(text_of(&control_plane, sent).await, (200, "POST /path?x=1 body".into()));
+    let sent = request("sqs").header("x-amz-target", "AmazonSQS.ListQueues").body(Bytes::new()).unwrap();
+    let expected = r#"{"__type":"ServiceUnavailable","message":"nobody is there"}"#;
+    assert_eq!(text_of(&control_plane, sent).await, (503, expected.into()));
+    assert_eq!(text_of(&control_plane, request("sns").body(Bytes::new()).unwrap()).await.0, 501);
+    let foreign = request("dynamodb").header("origin", "http://evil.test").body(Bytes::new()).unwrap();
+    assert_eq!(text_of(&control_plane, foreign).await.0, 403);
 }
 
 #[tokio::test]

@@ -113,6 +113,16 @@ fn without_a_signature_the_rest_decides_in_order() {
 }
 
 #[test]
+fn hosts_name_services_before_paths_do() {
+    let host = |host, uri| decide("GET", uri, &[("host", host)], "");
+    assert_eq!(host("sqs.us-east-1.localhost.localstack.cloud:4566", "/0/queue"), "unknown sqs RestJson");
+    assert_eq!(host("Bucket.S3.localhost:4566", "/restapis"), "unknown s3 RestXml");
+    assert_eq!(host("apigateway.localhost", "/restapis"), "apigateway:GetRestApis");
+    assert_eq!(host("apigateway.localhost", "/v2/apis"), "unknown apigatewayv2 RestJson");
+    assert_eq!(host("localhost:4566", "/restapis"), "apigateway:GetRestApis");
+}
+
+#[test]
 fn signatures_that_are_not_well_formed_say_nothing() {
     let good = signed("lambda");
     assert_eq!(decide("GET", "/", &[("authorization", &good)], ""), "lambda does not have GET /");

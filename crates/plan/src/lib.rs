@@ -14,6 +14,7 @@ pub mod router;
 pub mod stage;
 pub mod throttle;
 pub mod uri;
+pub mod validation;
 
 pub use index::{CompileStage, Lookup, PlanIndex};
 pub use integration::{Backend, Integration, Passthrough, RequestMapping, ResponsePlan};
@@ -22,3 +23,4 @@ pub use router::{Captures, Router};
 pub use stage::{Api, Guard, MethodPlan, ResourcePlan, StagePlan};
 pub use throttle::Throttle;
 pub use uri::UriTemplate;
+pub use validation::Validation;

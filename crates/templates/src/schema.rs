@@ -8,7 +8,7 @@
 //! `$context.error.validationErrorString` and in logs, are its texts and their order: keywords by name, members by
 //! name, and no look inside a value that is wrong already.
 //!
-//! Why this is our own evaluator: `docs/decisions/0006-json-schema.md`.
+//! Why this is our own evaluator: `docs/decisions/0007-json-schema.md`.
 //!
 //! ```
 //! use templates::document::Json;

@@ -52,7 +52,7 @@ impl Added {
 }
 
 /// The client's request as a mapping sees it.
-pub(super) struct Facts<'e> {
+pub(crate) struct Facts<'e> {
     /// The exchange.
     pub(super) exchange: &'e Exchange,
     /// Its resource and method.
@@ -65,7 +65,7 @@ pub(super) struct Facts<'e> {
 
 impl<'e> Facts<'e> {
     /// Gathers nothing yet.
-    pub(super) fn new(exchange: &'e Exchange, routed: &'e Routed<'e>) -> Facts<'e> {
+    pub(crate) fn new(exchange: &'e Exchange, routed: &'e Routed<'e>) -> Facts<'e> {
         Facts { exchange, routed, spelling: OnceCell::new(), trace: OnceCell::new(), known_trace: None }
     }
 
@@ -75,7 +75,7 @@ impl<'e> Facts<'e> {
     }
 
     /// The value of a path variable as it was sent, escapes kept.
-    pub(super) fn path_parameter(&self, name: &str) -> Option<&'e str> {
+    pub(crate) fn path_parameter(&self, name: &str) -> Option<&'e str> {
         let (_, range) = self.routed.captures.iter().find(|(known, _)| known.as_ref() == name)?;
         Some(&self.exchange.path()[range.clone()])
     }
@@ -92,7 +92,7 @@ impl<'e> Facts<'e> {
     }
 
     /// The last value of a query parameter.
-    pub(super) fn query_parameter(&self, name: &str) -> Option<Cow<'e, str>> {
+    pub(crate) fn query_parameter(&self, name: &str) -> Option<Cow<'e, str>> {
         self.query().filter(|(known, _)| known == name).last().map(|(_, value)| value)
     }
 
@@ -107,7 +107,7 @@ impl<'e> Facts<'e> {
     }
 
     /// The last value of a header, by the name that the client wrote; none for those that the gateway drops.
-    pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+    pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.header_values(name).pop()
     }
 

@@ -92,7 +92,7 @@ impl<'d, 't> Compiler<'d, 't> {
         let own_id = own.member("id").and_then(Json::as_str).map(|id| id.trim_end_matches('#'));
         match document {
             Document::Model { api_id, name } if api_id == self.api_id => self.model(name, &fragment),
-            Document::MetaSchema => match follow(&*META_SCHEMA, &fragment) {
+            Document::MetaSchema => match follow(&META_SCHEMA, &fragment) {
                 Some(schema) => self.id_of(schema, &META_SCHEMA),
                 None => self.broken(format!("the reference {text} leads nowhere")),
             },

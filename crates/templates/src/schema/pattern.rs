@@ -84,7 +84,7 @@ fn to_java(source: &str) -> String {
 fn push_escape(escaped: Option<char>, out: &mut String) {
     match escaped {
         Some(letter @ ('Q' | 'E' | 'h' | 'H' | 'V' | 'Z' | 'z' | 'A' | 'R' | 'e' | 'G' | 'X' | 'a')) => {
-            out.push(letter)
+            out.push(letter);
         }
         Some('v') => out.push_str("\\x0B"),
         Some('0') => out.push_str("\\x00"),

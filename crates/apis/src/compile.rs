@@ -55,6 +55,7 @@ pub(crate) fn stage_plan(
         router,
         binary_media_types: MediaTypes::new(snapshot.api.binary_media_types.iter().map(String::as_str)),
         guard: api_guard(&snapshot.api),
+        gateway_responses: parts::gateway_responses(&snapshot.gateway_responses),
         account_throttle,
         method_throttles: MethodThrottles::default(),
     })
@@ -70,6 +71,10 @@ fn resource_plan(resource: &Resource, variables: &Variables) -> ResourcePlan {
     for (verb, method) in &resource.methods {
         let compiled = method_plan(verb, method, variables);
         if verb == "ANY" {
+            // An integration by the client's verb calls a function only for the one that Lambda's Invoke takes.
+            if integration::takes_clients_verb(method) && !resource.methods.contains_key("POST") {
+                plan.methods.push(method_plan("POST", method, variables));
+            }
             plan.any = Some(compiled);
         } else {
             plan.methods.push(compiled);
@@ -83,9 +88,8 @@ fn method_plan(verb: &str, method: &Method, variables: &Variables) -> MethodPlan
         verb: verb.into(),
         operation_name: method.operation_name.as_deref().map(Arc::from),
         guard: method_guard(method),
-        validation: None,
         integration: match &method.integration {
-            Some(integration) => integration::compile(integration, &method.responses, variables),
+            Some(integration) => integration::compile(verb, integration, &method.responses, variables),
             None => integration::broken("no integration"),
         },
     }

@@ -40,8 +40,10 @@ impl Op {
 pub(crate) enum Wording {
     /// Resources of plain members: the text lists what may be patched.
     Listing,
-    /// Resources with maps inside: the text names the path alone.
+    /// Resources with maps inside: the text names the path alone, or the operations that the path takes.
     Terse,
+    /// Gateway responses: the text names the path alone, whether it is the path or the operation that is wrong.
+    PathAlone,
 }
 
 /// What may be patched of one kind of resource.
@@ -113,9 +115,7 @@ impl Table {
                 "Invalid patch operation specified. Must be one of: [{}]",
                 op_list(ops)
             ))),
-            (None, _) if self.wording == Wording::Terse => {
-                Err(Refusal::BadRequest(format!("Invalid patch path {path}")))
-            }
+            _ if self.wording != Wording::Listing => Err(Refusal::BadRequest(format!("Invalid patch path {path}"))),
             (_, op) => Err(self.unlisted(&path, &op_text, op)),
         }
     }

@@ -197,6 +197,52 @@ pub(crate) struct IntegrationResponse {
     pub(crate) content_handling: Option<ContentHandling>,
 }
 
+/// What an API answers to one type of refusal, in place of the gateway's own error body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GatewayResponse {
+    pub(crate) api: String,
+    /// `MISSING_AUTHENTICATION_TOKEN`, `DEFAULT_4XX`, ...
+    pub(crate) response_type: String,
+    /// Three digits; absent, each refusal keeps its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) status_code: Option<String>,
+    /// `gatewayresponse.header.x` and where its value comes from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) templates: Templates,
+}
+
+impl Record for GatewayResponse {
+    const KIND: &'static str = "rest_gateway_response";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.api, self.response_type)
+    }
+}
+
+/// What an account has set for all its APIs of a region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// The role with which execution logs are written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cloudwatch_role_arn: Option<String>,
+}
+
+impl Account {
+    /// An account has one such row in a region.
+    pub(crate) const KEY: &'static str = "account";
+}
+
+impl Record for Account {
+    const KIND: &'static str = "rest_account";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        Account::KEY.to_owned()
+    }
+}
+
 /// A deployment, without its snapshot, so that listing deployments stays cheap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Deployment {
@@ -223,6 +269,8 @@ pub(crate) struct Snapshot {
     pub(crate) deployment_id: String,
     pub(crate) api: RestApi,
     pub(crate) resources: Vec<Resource>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) gateway_responses: Vec<GatewayResponse>,
 }
 
 impl Record for Snapshot {
@@ -288,8 +336,19 @@ mod tests {
         check::<ApiHead>(document!("rest_api_head"), "rest_api_head", "a1b2c3d4e5");
         check::<Resource>(document!("rest_resource"), "rest_resource", "a1b2c3d4e5/r1r1r1");
         check::<PathClaim>(document!("rest_path_claim"), "rest_path_claim", "a1b2c3d4e5/r0r0r0r0r0/{}");
+        check::<GatewayResponse>(
+            document!("rest_gateway_response"),
+            "rest_gateway_response",
+            "a1b2c3d4e5/MISSING_AUTHENTICATION_TOKEN",
+        );
+        check::<Account>(document!("rest_account"), "rest_account", "account");
         check::<Deployment>(document!("rest_deployment"), "rest_deployment", "a1b2c3d4e5/d1d1d1");
         check::<Snapshot>(document!("rest_snapshot"), "rest_snapshot", "a1b2c3d4e5/d1d1d1");
+        check::<Snapshot>(
+            include_str!("../cases/rows/rest_snapshot-1-gateway_responses.json"),
+            "rest_snapshot",
+            "a1b2c3d4e5/d1d1d1",
+        );
         check::<Stage>(document!("rest_stage"), "rest_stage", "a1b2c3d4e5/dev");
         check::<Stage>(document!("rest_stage_settings"), "rest_stage", "a1b2c3d4e5/dev");
     }

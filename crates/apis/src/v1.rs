@@ -1,6 +1,8 @@
 //! The operations of API Gateway v1 (REST APIs), one file per resource, and what their files share.
 
+mod account;
 mod deployments;
+pub(crate) mod gateway_responses;
 mod integration_responses;
 mod integrations;
 mod method_responses;

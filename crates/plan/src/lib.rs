@@ -7,6 +7,7 @@
 //! What a plan must not know: the store, the live API, HTTP connections. What it may hold: everything that can be
 //! worked out once per deployment instead of once per request (parsed templates, patterns, addresses).
 
+pub mod gateway_responses;
 pub mod index;
 pub mod integration;
 pub mod media;
@@ -14,8 +15,8 @@ pub mod router;
 pub mod stage;
 pub mod throttle;
 pub mod uri;
-pub mod validation;
 
+pub use gateway_responses::{GatewayResponsePlan, GatewayResponses};
 pub use index::{CompileStage, Lookup, PlanIndex};
 pub use integration::{Backend, Integration, Passthrough, RequestMapping, ResponsePlan};
 pub use media::MediaTypes;
@@ -23,4 +24,3 @@ pub use router::{Captures, Router};
 pub use stage::{Api, Guard, MethodPlan, ResourcePlan, StagePlan};
 pub use throttle::Throttle;
 pub use uri::UriTemplate;
-pub use validation::Validation;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::gateway_responses::GatewayResponses;
 use crate::integration::Integration;
 use crate::media::MediaTypes;
 use crate::router::Router;
 use crate::throttle::{MethodThrottles, Throttle};
-use crate::validation::Validation;
 
 /// One stage of one API as it is served.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct StagePlan {
     pub binary_media_types: MediaTypes,
     /// What guards the whole API and is not built yet: every request is refused.
     pub guard: Option<Guard>,
+    /// What the API answers in place of the gateway's own error bodies; `None` where nothing is defined.
+    pub gateway_responses: Option<Box<GatewayResponses>>,
     /// The account's limit over all its APIs; `None` when limits are lifted.
     pub account_throttle: Option<Arc<Throttle>>,
     /// The limits that the stage sets for its methods.
@@ -65,8 +67,6 @@ pub struct MethodPlan {
     pub operation_name: Option<Arc<str>>,
     /// What guards the method and is not built yet: the data plane refuses the request (fails closed).
     pub guard: Option<Guard>,
-    /// What is asked of a request, where a validator asks anything; boxed, for few methods have one.
-    pub validation: Option<Box<Validation>>,
     /// What stands behind it.
     pub integration: Integration,
 }

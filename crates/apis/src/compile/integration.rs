@@ -8,17 +8,19 @@ use plan::{Backend, Integration as Plan, Passthrough as PlannedPassthrough, Requ
 
 use super::uri::{AwsUri, fill};
 use super::{Variables, parts};
-use crate::rows::{Integration, MethodResponse};
+use crate::rows::{Integration, Method, MethodResponse};
 use crate::words::{IntegrationType, Passthrough};
 
-/// Compiles the integration of a method that declares these responses, for a stage with these variables.
+/// Compiles the integration of a method of this verb that declares these responses, for a stage with these variables.
 pub(super) fn compile(
+    verb: &str,
     integration: &Integration,
     declared: &BTreeMap<String, MethodResponse>,
     variables: &Variables,
 ) -> Plan {
     Plan {
-        backend: backend(integration, variables).unwrap_or_else(|reason| Backend::Broken { reason: reason.into() }),
+        backend: backend(verb, integration, variables)
+            .unwrap_or_else(|reason| Backend::Broken { reason: reason.into() }),
         timeout: Duration::from_millis(u64::from(integration.timeout_in_millis)),
         request: request(integration),
         responses: match integration.kind.is_proxy() {
@@ -56,7 +58,7 @@ fn request(integration: &Integration) -> RequestMapping {
 }
 
 /// Where the requests go, or why every call fails.
-fn backend(integration: &Integration, variables: &Variables) -> Result<Backend, String> {
+fn backend(method_verb: &str, integration: &Integration, variables: &Variables) -> Result<Backend, String> {
     let uri = integration.uri.as_deref().unwrap_or_default();
     let proxy = integration.kind.is_proxy();
     match integration.kind {
@@ -66,7 +68,8 @@ fn backend(integration: &Integration, variables: &Variables) -> Result<Backend, 
             Ok(Backend::Http { method: verb(integration.http_method.as_deref()), uri, proxy })
         }
         IntegrationType::Aws | IntegrationType::AwsProxy => {
-            if integration.http_method.as_deref() != Some("POST") {
+            let verb = integration.http_method.as_deref().filter(|verb| *verb != "ANY").unwrap_or(method_verb);
+            if verb != "POST" {
                 return Err("a Lambda function is invoked by POST".into());
             }
             let function = AwsUri::parse(uri).ok().and_then(|uri| uri.lambda_function());
@@ -75,6 +78,14 @@ fn backend(integration: &Integration, variables: &Variables) -> Result<Backend, 
             Ok(Backend::Lambda { function_arn: fill(function, variables).into(), credentials, proxy })
         }
     }
+}
+
+/// Whether a method's integration is with an AWS service and calls it by the client's verb.
+pub(super) fn takes_clients_verb(method: &Method) -> bool {
+    method
+        .integration
+        .as_ref()
+        .is_some_and(|integration| integration.kind.is_aws() && integration.http_method.as_deref() == Some("ANY"))
 }
 
 /// The verb of an HTTP backend; `ANY` is the client's.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderName, StatusCode};
-use plan::ResponsePlan;
 use plan::integration::ContentHandling as PlannedHandling;
+use plan::{GatewayResponsePlan, GatewayResponses, ResponsePlan};
 use templates::java_regex::JavaRegex;
 use templates::mapping::{Source, Target};
+use templates::plain::PlainTemplate;
 use templates::vtl::Template;
 
-use crate::rows::{IntegrationResponse, MethodResponse, Templates};
+use crate::rows::{GatewayResponse, IntegrationResponse, MethodResponse, Templates};
 use crate::words::ContentHandling;
 
 /// A template that parses and never renders: it stands for one that does not parse, so that only those requests fail
@@ -88,4 +89,23 @@ fn response_headers(response: &IntegrationResponse) -> Vec<(HeaderName, Source)>
             Some((HeaderName::from_bytes(name.as_bytes()).ok()?, Source::parse_response(value).ok()?))
         })
         .collect()
+}
+
+/// What the API defines in place of the gateway's own error bodies. What cannot be read was refused when it was stored.
+pub(super) fn gateway_responses(rows: &[GatewayResponse]) -> Option<Box<GatewayResponses>> {
+    GatewayResponses::new(rows.iter().map(|row| {
+        let headers = row.parameters.iter().filter_map(|(key, value)| {
+            let name = key.strip_prefix("gatewayresponse.header.")?;
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, Source::parse_gateway_response(value).ok()?))
+        });
+        let templates = row.templates.iter();
+        let plan = GatewayResponsePlan {
+            status: row.status_code.as_deref().and_then(|status| StatusCode::from_bytes(status.as_bytes()).ok()),
+            headers: headers.collect(),
+            templates: templates
+                .map(|(kind, text)| (kind.as_str().into(), PlainTemplate::parse(text.as_deref().unwrap_or_default())))
+                .collect(),
+        };
+        (row.response_type.as_str().into(), plan)
+    }))
 }

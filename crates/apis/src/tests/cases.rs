@@ -37,7 +37,9 @@ struct Step {
 }
 
 /// The folders of cases, one for each resource.
-const TOPICS: [&str; 9] = [
+const TOPICS: [&str; 11] = [
+    "account",
+    "gateway_responses",
     "rest_apis",
     "resources",
     "methods",

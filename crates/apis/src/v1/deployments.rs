@@ -79,7 +79,8 @@ impl Apis {
         let mut resources: Vec<Resource> =
             self.resources_of(scope, &api.id).await?.into_iter().map(|resource| resource.record).collect();
         resources.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(Snapshot { deployment_id: deployment_id.to_owned(), api: api.clone(), resources })
+        let gateway_responses = self.gateway_responses_of(scope, &api.id).await?;
+        Ok(Snapshot { deployment_id: deployment_id.to_owned(), api: api.clone(), resources, gateway_responses })
     }
 
     /// The stage that a deployment makes or moves.

@@ -12,7 +12,7 @@ use crate::Apis;
 use crate::patch::Op::{Add, Remove, Replace};
 use crate::patch::{Edit, Table, Wording};
 use crate::refusal::{Answer, Refusal};
-use crate::rows::{ApiHead, Deployment, PathClaim, Resource, RestApi, Snapshot, Stage};
+use crate::rows::{ApiHead, Deployment, GatewayResponse, PathClaim, Resource, RestApi, Snapshot, Stage};
 use crate::words::{EndpointType, IpAddressType};
 
 const PATCHES: Table = Table {
@@ -109,6 +109,7 @@ impl Apis {
                 .delete_tree::<ApiHead>(&scope, &id)
                 .delete_tree::<Resource>(&scope, &id)
                 .delete_tree::<PathClaim>(&scope, &id)
+                .delete_tree::<GatewayResponse>(&scope, &id)
                 .delete_tree::<Stage>(&scope, &id)
                 .delete_tree::<Deployment>(&scope, &id)
                 .delete_tree::<Snapshot>(&scope, &id);

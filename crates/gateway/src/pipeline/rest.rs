@@ -1,5 +1,5 @@
 //! The way of a request to a REST API. The phases stand here in their order (REST data plane, section 2); those that
-//! are not built yet (firewall, cache) have their place but no code.
+//! are not built yet (firewall, validate, cache) have their place but no code.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -27,7 +27,6 @@ use crate::route::{Routed, route};
 use crate::settings::{HEADERS_BYTES, URI_BYTES};
 use crate::throttle::{Admitted, throttle};
 use crate::transform;
-use crate::validate::validate;
 
 /// The phases, in order. Each takes what the ones before it have established.
 async fn answer(thread: &Thread, exchange: &Exchange, body: &mut RequestBody) -> Result<Answer, Fault> {
@@ -50,10 +49,8 @@ pub(super) async fn admitted_answer(
     admitted: &Admitted,
     body: &mut RequestBody,
 ) -> Result<Answer, Fault> {
-    // What the method's validator asks for is there, and the body is as its model says.
-    let validated = validate(exchange, routed, admitted, body).await?;
     // The client's request becomes the integration's.
-    let request = transform::request(exchange, routed, &validated, body).await?;
+    let request = transform::request(exchange, routed, admitted, body).await?;
     // The backend answers.
     let answered = integrate(thread, exchange, routed, request).await?;
     // The integration's answer becomes the method's response.
@@ -116,12 +113,12 @@ pub(crate) async fn run(
                 domain: Arc::clone(&thread.settings.domain),
             };
             let mut body = RequestBody::new(body);
-            let (response, error) = respond(answer(thread, &exchange, &mut body).await, &ids);
+            let (response, error) = respond(answer(thread, &exchange, &mut body).await, &ids, Some(&exchange));
             exchange.connection.heads.clear();
             (response, exchange.head, Some(exchange.plan), error)
         }
         Err(fault) => {
-            let (response, error) = respond(Err(fault), &ids);
+            let (response, error) = respond(Err(fault), &ids, None);
             (response, head, None, error)
         }
     };
@@ -134,10 +131,14 @@ pub(crate) async fn run(
 }
 
 /// Turns the outcome into a response and, for a refusal, its cause for the log.
-fn respond(outcome: Result<Answer, Fault>, ids: &RequestIds) -> (Response<Body>, Option<Box<str>>) {
+fn respond(
+    outcome: Result<Answer, Fault>,
+    ids: &RequestIds,
+    exchange: Option<&Exchange>,
+) -> (Response<Body>, Option<Box<str>>) {
     match outcome {
         Ok(answer) => (respond::served(answer, ids), None),
-        Err(fault) => (respond::refused(&fault, ids), Some(respond::log_text(&fault).into())),
+        Err(fault) => (respond::refused(&fault, ids, exchange), Some(respond::log_text(&fault).into())),
     }
 }
 

@@ -5,12 +5,16 @@ mod table;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use plan::GatewayResponsePlan;
 
 pub use table::{GatewayResponse, gateway_response, log_text};
 
 use crate::body::Body;
+use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::random::RequestIds;
+use crate::route::route;
+use crate::transform::{self, ErrorContext};
 
 /// What the integration's side made of the response.
 #[derive(Debug)]
@@ -46,16 +50,60 @@ pub fn served(answer: Answer, ids: &RequestIds) -> Response<Body> {
     response
 }
 
-/// Makes the response of a request that was refused.
-pub fn refused(fault: &Fault, ids: &RequestIds) -> Response<Body> {
+/// Makes the response of a request that was refused: what the API's owner has defined for it, else the gateway's own.
+/// Without an exchange, because no stage was found, there is no owner.
+pub fn refused(fault: &Fault, ids: &RequestIds, exchange: Option<&Exchange>) -> Response<Body> {
     let refusal = gateway_response(fault);
-    let mut response = Response::new(Body::whole(refusal.body(fault)));
-    *response.status_mut() = refusal.status;
+    let mut response = match exchange.and_then(|exchange| defined(exchange, fault, &refusal)) {
+        Some(response) => response,
+        None => built_in(fault, &refusal),
+    };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
+    headers.entry(CONTENT_TYPE).or_insert(JSON);
     add_ids(headers, ids);
     headers.insert(ERROR_TYPE, HeaderValue::from_static(refusal.error_type));
     response
+}
+
+fn built_in(fault: &Fault, refusal: &GatewayResponse) -> Response<Body> {
+    let mut response = Response::new(Body::whole(refusal.body(fault)));
+    *response.status_mut() = refusal.status;
+    response
+}
+
+/// The gateway response that the API defines for a refusal, rendered; `None` where it defines none.
+fn defined(exchange: &Exchange, fault: &Fault, refusal: &GatewayResponse) -> Option<Response<Body>> {
+    let all = exchange.plan.gateway_responses.as_deref().filter(|_| refusal.is_replaceable())?;
+    render(exchange, fault, refusal, all.find(refusal.response_type, refusal.status)?)
+}
+
+#[cold]
+fn render(
+    exchange: &Exchange,
+    fault: &Fault,
+    refusal: &GatewayResponse,
+    defined: &GatewayResponsePlan,
+) -> Option<Response<Body>> {
+    let mut message_string = String::new();
+    refusal.push_message_string(fault, &mut message_string);
+    let error = ErrorContext {
+        message: &refusal.message(fault),
+        message_string: &message_string,
+        response_type: refusal.response_type,
+        validation_error: table::validation_error(fault),
+    };
+    // Found again rather than carried along, so that requests that are served do not pay for it.
+    let routed = if table::precedes_routing(fault) { None } else { route(exchange).ok() };
+    let (headers, body) = transform::gateway_response(exchange, routed.as_ref(), defined, &error)?;
+    let mut response = Response::new(Body::whole(body));
+    *response.status_mut() = match defined.status {
+        // Such a status does not end an exchange.
+        Some(status) if status.is_informational() => StatusCode::INTERNAL_SERVER_ERROR,
+        Some(status) => status,
+        None => refusal.status,
+    };
+    *response.headers_mut() = headers;
+    Some(response)
 }
 
 /// Both ids share one allocation.

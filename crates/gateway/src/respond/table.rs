@@ -2,6 +2,8 @@
 //!
 //! Sources: the REST data plane's sections 5 and 8.1. Status codes of refusals are chosen here and only here.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::StatusCode;
 
@@ -60,15 +62,6 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
         Fault::BadBody | Fault::SeveralHosts | Fault::BadQuery => {
             row("DEFAULT_4XX", S::BAD_REQUEST, "BadRequestException", "Bad Request")
         }
-        Fault::MissingParameters { .. } => row(
-            "BAD_REQUEST_PARAMETERS",
-            S::BAD_REQUEST,
-            "BadRequestException",
-            "Missing required request parameters: [%s]",
-        ),
-        Fault::InvalidBody { .. } => {
-            row("BAD_REQUEST_BODY", S::BAD_REQUEST, "BadRequestException", "Invalid request body")
-        }
         Fault::UnsupportedMediaType => {
             row("UNSUPPORTED_MEDIA_TYPE", S::UNSUPPORTED_MEDIA_TYPE, "BadRequestException", "Unsupported Media Type")
         }
@@ -77,19 +70,18 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
             row("INTEGRATION_FAILURE", S::GATEWAY_TIMEOUT, INTERNAL, "Network error communicating with endpoint")
         }
         Fault::BackendTimeout => row("INTEGRATION_TIMEOUT", S::GATEWAY_TIMEOUT, INTERNAL, "Endpoint request timed out"),
-        Fault::FunctionRefused { .. } | Fault::FunctionFailed | Fault::MalformedProxyResponse { .. } => {
-            internal("DEFAULT_5XX", S::BAD_GATEWAY)
-        }
-        Fault::NoIntegrationResponse { .. } | Fault::NoMethodResponse { .. } => {
-            internal("API_CONFIGURATION_ERROR", S::INTERNAL_SERVER_ERROR)
+        Fault::FunctionFailed | Fault::MalformedProxyResponse { .. } => internal("INTEGRATION_FAILURE", S::BAD_GATEWAY),
+        // What Lambda itself refuses, a throttled function above all, is a 500, not a 502, and no mapping sees it.
+        Fault::FunctionRefused { .. } | Fault::FunctionNotPermitted | Fault::BrokenIntegration { .. } => {
+            internal("INTEGRATION_FAILURE", S::INTERNAL_SERVER_ERROR)
         }
         Fault::RequestTransformation { .. }
         | Fault::ResponseTransformation { .. }
-        | Fault::BrokenIntegration { .. }
         | Fault::ReservedHeader { .. }
         | Fault::BadEndpoint { .. }
-        | Fault::FunctionNotPermitted
-        | Fault::Internal { .. } => internal("DEFAULT_5XX", S::INTERNAL_SERVER_ERROR),
+        | Fault::NoIntegrationResponse { .. }
+        | Fault::NoMethodResponse { .. } => internal("API_CONFIGURATION_ERROR", S::INTERNAL_SERVER_ERROR),
+        Fault::Internal { .. } => internal("DEFAULT_5XX", S::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -98,22 +90,54 @@ fn internal(response_type: &'static str, status: StatusCode) -> GatewayResponse 
 }
 
 impl GatewayResponse {
-    /// The default body: `{"message":$context.error.messageString}`. What fails in or behind the integration has a blank
-    /// after the colon on AWS, so that the body of a 500 has 36 bytes.
+    /// `$context.error.message`.
+    pub fn message(&self, fault: &Fault) -> Cow<'static, str> {
+        match fault {
+            Fault::NotASignature { digest } => self.message.replace("%s", digest).into(),
+            _ => self.message.into(),
+        }
+    }
+
+    /// Appends `$context.error.messageString`: the message as a JSON string. For what fails in or behind the integration
+    /// it begins with a blank on AWS, so that the body of a 500 has 36 bytes.
+    pub fn push_message_string(&self, fault: &Fault, out: &mut String) {
+        if self.error_type == INTERNAL {
+            out.push(' ');
+        }
+        push_quoted(out, &self.message(fault));
+    }
+
+    /// The default body: `{"message":$context.error.messageString}`.
     pub fn body(&self, fault: &Fault) -> Bytes {
         let mut body = String::from("{\"message\":");
-        if self.error_type == INTERNAL {
-            body.push(' ');
-        }
-        match fault {
-            Fault::NotASignature { digest: detail } | Fault::MissingParameters { names: detail } => {
-                push_quoted(&mut body, &self.message.replace("%s", detail));
-            }
-            _ => push_quoted(&mut body, self.message),
-        }
+        self.push_message_string(fault, &mut body);
         body.push('}');
         Bytes::from(body)
     }
+
+    /// Whether the API's owner may replace it; a body that is too large is refused in the gateway's own words.
+    pub fn is_replaceable(&self) -> bool {
+        self.response_type != "REQUEST_TOO_LARGE"
+    }
+}
+
+/// `$context.error.validationErrorString`: what the request's body lacks; empty for other causes.
+pub(super) fn validation_error(_fault: &Fault) -> &str {
+    ""
+}
+
+/// Whether the cause is looked at before the request's resource is, so that nothing of a resource may be said.
+pub(super) fn precedes_routing(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::UnknownStage
+            | Fault::NoRoute
+            | Fault::NotASignature { .. }
+            | Fault::UriTooLong
+            | Fault::HeadersTooLarge
+            | Fault::SeveralHosts
+            | Fault::BadQuery
+    )
 }
 
 /// What the operator reads about a cause, in the access log; the client never sees it.
@@ -134,10 +158,6 @@ pub fn log_text(fault: &Fault) -> String {
         Fault::BadBody => "the body could not be read".into(),
         Fault::SeveralHosts => "the request has several Host headers".into(),
         Fault::BadQuery => "the query has a character that must be escaped".into(),
-        Fault::MissingParameters { names } => format!("Missing required request parameters: [{names}]"),
-        Fault::InvalidBody { media_type, errors } => {
-            format!("Request body does not match model schema for content type {media_type}: {errors}")
-        }
         Fault::UnsupportedMediaType => "no template for this media type, and passthrough is not allowed".into(),
         Fault::BodyNotJson => "a mapping needs a JSON body".into(),
         Fault::RequestTransformation { reason } => {
@@ -188,18 +208,6 @@ mod tests {
             ),
             (Fault::FunctionFailed, 502, "InternalServerErrorException", r#"{"message": "Internal server error"}"#),
             (Fault::Throttled, 429, "TooManyRequestsException", r#"{"message":"Too Many Requests"}"#),
-            (
-                Fault::MissingParameters { names: "x-header-param, issuer, qs1".into() },
-                400,
-                "BadRequestException",
-                r#"{"message":"Missing required request parameters: [x-header-param, issuer, qs1]"}"#,
-            ),
-            (
-                Fault::InvalidBody { media_type: "application/json".into(), errors: "[x]".into() },
-                400,
-                "BadRequestException",
-                r#"{"message":"Invalid request body"}"#,
-            ),
             (Fault::RequestTooLarge, 413, "RequestTooLargeException", r#"{"message":"Request Too Long"}"#),
         ] {
             let row = gateway_response(&fault);

@@ -3,7 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::ACCEPT;
 use plan::integration::ContentHandling;
+use plan::media::mime;
+
+use crate::exchange::Exchange;
 
 /// A body as templates and backends see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,18 @@ fn encode(bytes: &[u8]) -> Payload {
 
 fn decode(bytes: &[u8]) -> Result<Payload, NotBase64> {
     STANDARD.decode(bytes.trim_ascii()).map(|bytes| Payload::Binary(bytes.into())).map_err(|_| NotBase64)
+}
+
+/// The template for the first media type of the last `Accept`; else that for JSON, else the first.
+pub fn by_accept<'t, T>(exchange: &Exchange, templates: &'t [(Box<str>, T)]) -> Option<&'t (Box<str>, T)> {
+    let first = templates.first()?;
+    if templates.len() == 1 {
+        return Some(first);
+    }
+    let accept = exchange.head.headers.get_all(ACCEPT).iter().next_back().and_then(|value| value.to_str().ok());
+    let wanted = accept.map_or("application/json", mime);
+    let find = |key: &str| templates.iter().find(|(known, _)| known.eq_ignore_ascii_case(key));
+    Some(find(wanted).or_else(|| find("application/json")).unwrap_or(first))
 }
 
 /// What the integration gets of a request's body.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::facts::Facts;
+use super::facts::{Facts, Route};
 
 /// The members that a template may read by name, and sees when it walks `$context`.
 const NAMES: &[&str] = &[
@@ -42,9 +42,9 @@ const IDENTITY_NAMES: &[&str] = &[
 ];
 
 /// The value of `$context.{name}`; names have dots in them (`identity.sourceIp`).
-pub(super) fn value<'f>(facts: &'f Facts<'_>, name: &str) -> Option<Cow<'f, str>> {
+pub(super) fn value<'f, 'e: 'f, R: Route<'e>>(facts: &'f Facts<'e, R>, name: &str) -> Option<Cow<'f, str>> {
     let exchange = facts.exchange;
-    let (plan, resource) = (&exchange.plan, facts.routed.resource);
+    let (plan, routed) = (&exchange.plan, facts.routed.known());
     Some(match name {
         "requestId" => exchange.ids.request_id().into(),
         "extendedRequestId" => exchange.ids.extended_request_id().into(),
@@ -52,12 +52,12 @@ pub(super) fn value<'f>(facts: &'f Facts<'_>, name: &str) -> Option<Cow<'f, str>
         "apiId" => plan.api.id.as_ref().into(),
         "stage" => plan.stage.as_ref().into(),
         "deploymentId" => plan.deployment_id.as_ref().into(),
-        "httpMethod" => facts.routed.verb.as_str().into(),
+        "httpMethod" => routed.map_or(&exchange.head.method, |routed| routed.verb.as_ref()).as_str().into(),
         "path" => exchange.context_path().into(),
         "protocol" => exchange.protocol().into(),
-        "resourceId" => resource.id.as_ref().into(),
-        "resourcePath" => resource.path.as_ref().into(),
-        "operationName" => facts.routed.method.operation_name.as_deref()?.into(),
+        "resourceId" => routed?.resource.id.as_ref().into(),
+        "resourcePath" => routed?.resource.path.as_ref().into(),
+        "operationName" => routed?.method.operation_name.as_deref()?.into(),
         "requestTime" => exchange.request_time().into(),
         "requestTimeEpoch" => exchange.received.0.to_string().into(),
         "domainName" => exchange.domain_name().into(),

@@ -51,12 +51,30 @@ impl Added {
     }
 }
 
+/// What is known of a request's resource and method: all of it, or nothing where the request was refused before.
+pub(super) trait Route<'e> {
+    /// Resource and method, where they are known.
+    fn known(&self) -> Option<&'e Routed<'e>>;
+}
+
+impl<'e> Route<'e> for &'e Routed<'e> {
+    fn known(&self) -> Option<&'e Routed<'e>> {
+        Some(self)
+    }
+}
+
+impl<'e> Route<'e> for Option<&'e Routed<'e>> {
+    fn known(&self) -> Option<&'e Routed<'e>> {
+        *self
+    }
+}
+
 /// The client's request as a mapping sees it.
-pub(crate) struct Facts<'e> {
+pub(super) struct Facts<'e, R = &'e Routed<'e>> {
     /// The exchange.
     pub(super) exchange: &'e Exchange,
     /// Its resource and method.
-    pub(super) routed: &'e Routed<'e>,
+    pub(super) routed: R,
     spelling: OnceCell<Spelling>,
     trace: OnceCell<Trace>,
     /// The trace that the way to the backend has shown, on the way back.
@@ -64,26 +82,29 @@ pub(crate) struct Facts<'e> {
 }
 
 impl<'e> Facts<'e> {
-    /// Gathers nothing yet.
-    pub(crate) fn new(exchange: &'e Exchange, routed: &'e Routed<'e>) -> Facts<'e> {
-        Facts { exchange, routed, spelling: OnceCell::new(), trace: OnceCell::new(), known_trace: None }
-    }
-
     /// For the way back: with the trace that the way there has shown.
     pub(super) fn with_trace(exchange: &'e Exchange, routed: &'e Routed<'e>, trace: Option<&'e str>) -> Facts<'e> {
         Facts { known_trace: trace, ..Facts::new(exchange, routed) }
     }
+}
+
+impl<'e, R: Route<'e>> Facts<'e, R> {
+    /// Gathers nothing yet.
+    pub(super) fn new(exchange: &'e Exchange, routed: R) -> Facts<'e, R> {
+        Facts { exchange, routed, spelling: OnceCell::new(), trace: OnceCell::new(), known_trace: None }
+    }
 
     /// The value of a path variable as it was sent, escapes kept.
-    pub(crate) fn path_parameter(&self, name: &str) -> Option<&'e str> {
-        let (_, range) = self.routed.captures.iter().find(|(known, _)| known.as_ref() == name)?;
+    pub(super) fn path_parameter(&self, name: &str) -> Option<&'e str> {
+        let (_, range) = self.routed.known()?.captures.iter().find(|(known, _)| known.as_ref() == name)?;
         Some(&self.exchange.path()[range.clone()])
     }
 
     /// All path variables, in the path's order.
     pub(super) fn path_parameters(&self) -> impl Iterator<Item = (&'e str, &'e str)> {
         let path = self.exchange.path();
-        self.routed.captures.iter().map(move |(name, range)| (name.as_ref(), &path[range.clone()]))
+        let captures = self.routed.known().map(|routed| routed.captures.as_slice()).unwrap_or_default();
+        captures.iter().map(move |(name, range)| (name.as_ref(), &path[range.clone()]))
     }
 
     /// The decoded query, pair by pair.
@@ -92,7 +113,7 @@ impl<'e> Facts<'e> {
     }
 
     /// The last value of a query parameter.
-    pub(crate) fn query_parameter(&self, name: &str) -> Option<Cow<'e, str>> {
+    pub(super) fn query_parameter(&self, name: &str) -> Option<Cow<'e, str>> {
         self.query().filter(|(known, _)| known == name).last().map(|(_, value)| value)
     }
 
@@ -107,7 +128,7 @@ impl<'e> Facts<'e> {
     }
 
     /// The last value of a header, by the name that the client wrote; none for those that the gateway drops.
-    pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+    pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.header_values(name).pop()
     }
 

@@ -10,7 +10,7 @@ use templates::mapping::{Place, Source, Target, body_value};
 use templates::vtl::Overrides;
 
 use super::context;
-use super::facts::{self, Facts};
+use super::facts::{self, Facts, Route};
 use super::headers::{ResponseOf, add_to_response, may_be_mapped};
 use super::response::FromBackend;
 use crate::body::RequestBody;
@@ -187,7 +187,7 @@ pub(super) fn apply_response_overrides(overrides: &Overrides, headers: &mut Head
 
 /// The values of a source that does not read a body. Single-value forms give one, the last.
 /// Of `$context`, only text is mapped.
-fn from_request(facts: &Facts<'_>, source: &Source) -> Vec<String> {
+pub(super) fn from_request<'e, R: Route<'e>>(facts: &Facts<'e, R>, source: &Source) -> Vec<String> {
     let last = |value: Option<Cow<'_, str>>| one(value.map(Cow::into_owned));
     match source {
         Source::Request(Place::Path, name) => last(facts.path_parameter(name).map(Cow::Borrowed)),

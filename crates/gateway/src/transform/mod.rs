@@ -2,7 +2,8 @@
 
 pub mod content;
 mod context;
-pub(crate) mod facts;
+mod facts;
+mod gateway_response;
 pub mod headers;
 mod lambda_event;
 mod mapping;
@@ -13,5 +14,6 @@ mod response;
 mod scope;
 mod trace;
 
+pub use gateway_response::{ErrorContext, gateway_response};
 pub use request::request;
 pub use response::response;

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
-use http::{Method, Request};
-use plan::integration::{Passthrough, RequestMapping};
+use http::uri::Authority;
+use http::{Method, Request, Uri};
+use plan::integration::{ContentHandling, Passthrough, RequestMapping};
 use plan::media::mime;
 use plan::{Backend, UriTemplate};
 use templates::vtl::{Overrides, Template};
@@ -23,7 +24,7 @@ use crate::fault::Fault;
 use crate::integrate::{Call, IntegrationRequest};
 use crate::respond::TRACE_ID;
 use crate::route::Routed;
-use crate::validate::Validated;
+use crate::throttle::Admitted;
 
 /// Transforms a request that has passed every guard.
 ///
@@ -32,7 +33,7 @@ use crate::validate::Validated;
 pub async fn request(
     exchange: &Exchange,
     routed: &Routed<'_>,
-    _validated: &Validated,
+    _admitted: &Admitted,
     body: &mut RequestBody,
 ) -> Result<IntegrationRequest, Fault> {
     let facts = Facts::new(exchange, routed);
@@ -56,6 +57,9 @@ async fn mock(facts: &Facts<'_>, body: &mut RequestBody) -> Result<IntegrationRe
     let mapping = &facts.routed.method.integration.request;
     let template = choose_template(facts.exchange, mapping)?;
     let (text, overrides) = match template.map(|template| (template, template.constant())) {
+        Some((_, Some(_))) if gives_bytes(facts) => {
+            return Err(Fault::RequestTransformation { reason: "a template cannot take a binary body".into() });
+        }
         Some((_, Some(text))) => (Cow::Borrowed(text), Overrides::default()),
         Some((template, None)) => {
             let payload = payload(facts, body).await?;
@@ -155,7 +159,7 @@ async fn lambda_custom(facts: &Facts<'_>, body: &mut RequestBody) -> Result<Inte
 async fn payload(facts: &Facts<'_>, body: &mut RequestBody) -> Result<Payload, Fault> {
     let bytes = body.whole().await?;
     let handling = facts.routed.method.integration.request.content_handling;
-    content::request(bytes, is_binary(facts.exchange), handling)
+    content::request(bytes, is_binary_to_template(facts.exchange), handling)
         .map_err(|_| Fault::RequestTransformation { reason: "the body is not Base64".into() })
 }
 
@@ -187,9 +191,26 @@ fn choose_template<'m>(exchange: &Exchange, mapping: &'m RequestMapping) -> Resu
     }
 }
 
+/// Whether the request's body is bytes to a function behind a proxy integration.
 fn is_binary(exchange: &Exchange) -> bool {
     let types = &exchange.plan.binary_media_types;
     !types.is_empty() && exchange.header(CONTENT_TYPE).is_some_and(|content_type| types.matches(content_type))
+}
+
+/// Whether it is bytes to content handling and templates. A request that names no type is taken for JSON, as in the choice
+/// of its template: it is why preflights fail where `*/*` is binary, until the integration converts to text.
+fn is_binary_to_template(exchange: &Exchange) -> bool {
+    let types = &exchange.plan.binary_media_types;
+    !types.is_empty() && types.matches(exchange.header(CONTENT_TYPE).unwrap_or("application/json"))
+}
+
+/// Whether content handling gives bytes, which no template takes, not even one that asks for nothing.
+fn gives_bytes(facts: &Facts<'_>) -> bool {
+    match facts.routed.method.integration.request.content_handling {
+        Some(ContentHandling::ToText) => false,
+        Some(ContentHandling::ToBinary) => true,
+        None => is_binary_to_template(facts.exchange),
+    }
 }
 
 fn takes_no_body(method: &Method) -> bool {
@@ -273,6 +294,9 @@ fn http_call(
     if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
         return Err(bad("the integration's address needs http:// or https:// and a host"));
     }
+    if !has_sound_port(&uri) {
+        return Err(bad("the port of the integration's address is no number"));
+    }
     if let Some(length) = body.length() {
         // A body of known length says so, an empty one too where the verb lets one expect a body; others go in chunks.
         if length > 0 || !takes_no_body(&method) {
@@ -282,6 +306,13 @@ fn http_call(
     let mut request = Request::new(body);
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
     Ok(Call::Http(Box::new(request)))
+}
+
+/// Whether the port of an address, if it names one, is a number; `http` takes any text for one and passes over it.
+fn has_sound_port(uri: &Uri) -> bool {
+    let authority = uri.authority().map_or("", Authority::as_str);
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 /// The integration's address with its places filled, and the query that client and mappings give it.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use plan::media::mime;
 use plan::{Backend, ResponsePlan};
 use serde_json::Value;
 use templates::vtl::{Overrides, Template};
@@ -168,16 +167,7 @@ fn select<'m>(responses: &'m [ResponsePlan], value: &str) -> Option<&'m Response
 
 /// The template for the first media type of the last `Accept`; else that for JSON, else the first.
 fn choose_template<'m>(exchange: &Exchange, chosen: &'m ResponsePlan) -> Option<(&'m str, &'m Template)> {
-    let templates = &chosen.templates;
-    let first = templates.first()?;
-    if templates.len() == 1 {
-        return Some((&first.0, &first.1));
-    }
-    let accept = exchange.head.headers.get_all(ACCEPT).iter().next_back().and_then(|value| value.to_str().ok());
-    let wanted = accept.map_or("application/json", mime);
-    let find = |key: &str| templates.iter().find(|(known, _)| known.eq_ignore_ascii_case(key));
-    let found = find(wanted).or_else(|| find("application/json")).unwrap_or(first);
-    Some((&found.0, &found.1))
+    content::by_accept(exchange, &chosen.templates).map(|(media_type, template)| (media_type.as_ref(), template))
 }
 
 /// Whether the first media type that the client accepts is one of the API's binary ones.

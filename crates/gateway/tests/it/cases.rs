@@ -4,7 +4,7 @@
 //! expected string that begins with `~` is a regular expression for all of the value; `null` says that a header is not
 //! there. The API answers at the host `api.execute-api.localhost:4566`, its stage is `dev`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -16,13 +16,15 @@ use base::seams::{InvokeRefusal, Outcome};
 use bytes::Bytes;
 use http::{HeaderName, StatusCode};
 use plan::integration::{ContentHandling, RequestMapping};
-use plan::validation::{BodyModel, RequiredParameter};
-use plan::{Backend, Integration, MediaTypes, MethodPlan, Passthrough, ResponsePlan, UriTemplate};
+use plan::{
+    Backend, GatewayResponsePlan, GatewayResponses, Integration, MediaTypes, MethodPlan, Passthrough, ResponsePlan,
+    UriTemplate,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use templates::java_regex::JavaRegex;
 use templates::mapping::{Source, Target};
-use templates::schema::Library;
+use templates::plain::PlainTemplate;
 use templates::vtl::Template;
 
 use crate::support::{Answer, Node, read_request, stage_plan};
@@ -34,6 +36,9 @@ struct Case {
     #[serde(default, rename = "binaryMediaTypes")]
     binary_media_types: Vec<String>,
     methods: Vec<Method>,
+    /// By response type.
+    #[serde(default, rename = "gatewayResponses")]
+    gateway_responses: BTreeMap<String, GatewayResponse>,
     #[serde(default)]
     backend: BackendAnswer,
     function: Option<FunctionAnswer>,
@@ -46,9 +51,11 @@ struct Method {
     path: String,
     verb: String,
     r#type: String,
-    /// What follows the backend's address.
+    /// What follows the backend's address, or another address, which has a scheme.
     #[serde(default)]
     uri: String,
+    /// In milliseconds; two seconds where nothing is said.
+    timeout: Option<u64>,
     http_method: Option<String>,
     #[serde(default)]
     request_parameters: BTreeMap<String, String>,
@@ -58,19 +65,6 @@ struct Method {
     content_handling: Option<String>,
     #[serde(default)]
     responses: BTreeMap<String, Response>,
-    validation: Option<Validation>,
-}
-
-/// What a method's validator asks for.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Validation {
-    /// Required ones: `method.request.header.NAME`.
-    #[serde(default)]
-    parameters: BTreeSet<String>,
-    /// Schemas by media type; `null` is the model `Empty`.
-    #[serde(default)]
-    models: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +80,16 @@ struct Response {
     declared: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct GatewayResponse {
+    status_code: Option<u16>,
+    #[serde(default)]
+    response_parameters: BTreeMap<String, String>,
+    #[serde(default)]
+    response_templates: BTreeMap<String, String>,
+}
+
 fn yes() -> bool {
     true
 }
@@ -99,6 +103,12 @@ struct BackendAnswer {
     headers: Vec<String>,
     #[serde(default)]
     body: String,
+    /// The connection is closed without an answer.
+    #[serde(default)]
+    closes: bool,
+    /// There is no answer, and the connection stays open.
+    #[serde(default)]
+    silent: bool,
 }
 
 /// What the function answers.
@@ -109,6 +119,10 @@ enum FunctionAnswer {
     Fails(Value),
     /// The invocation is refused for want of permission.
     Forbids,
+    /// Too many invocations run.
+    Throttles,
+    /// There is no such function.
+    Misses,
     /// Lambda cannot read the payload, and says so.
     Misreads(String),
 }
@@ -165,6 +179,9 @@ fn run_case(name: &str, case: &Case) {
     let address = backend(case.backend.clone(), Arc::clone(&got));
     let methods = case.methods.iter().map(|method| (method.path.clone(), method.plan(address))).collect();
     let mut plan = stage_plan("dev", methods);
+    plan.gateway_responses = GatewayResponses::new(
+        case.gateway_responses.iter().map(|(kind, response)| (kind.as_str().into(), response.plan())),
+    );
     plan.binary_media_types = MediaTypes::new(case.binary_media_types.iter().map(String::as_str));
     let (answer, seen) = (case.function.clone(), Arc::clone(&event));
     let node = Node::start_plan(plan, move |invocation| {
@@ -175,6 +192,8 @@ fn run_case(name: &str, case: &Case) {
             Some(FunctionAnswer::Misreads(message)) => {
                 Err(InvokeRefusal::BadPayload { message: message.clone(), too_large: false })
             }
+            Some(FunctionAnswer::Throttles) => Err(InvokeRefusal::TooManyRequests { reason: "Concurrency".into() }),
+            Some(FunctionAnswer::Misses) => Err(InvokeRefusal::NotFound { function_arn: "F".into() }),
             Some(FunctionAnswer::Forbids) | None => Err(InvokeRefusal::NotPermitted),
         }
     });
@@ -256,7 +275,7 @@ impl Method {
         let parameters = self.request_parameters.iter();
         let integration = Integration {
             backend: self.backend(address),
-            timeout: Duration::from_secs(2),
+            timeout: Duration::from_millis(self.timeout.unwrap_or(2_000)),
             request: RequestMapping {
                 parameters: parameters
                     .map(|(key, value)| (Target::parse(key).unwrap(), Source::parse_request(value).unwrap()))
@@ -274,17 +293,20 @@ impl Method {
             },
             responses: self.responses.iter().map(|(status, response)| response.plan(status)).collect(),
         };
-        let validation = self.validation.as_ref().map(|validation| Box::new(validation.plan()));
-        MethodPlan { verb: self.verb.as_str().into(), operation_name: None, guard: None, validation, integration }
+        MethodPlan { verb: self.verb.as_str().into(), operation_name: None, guard: None, integration }
     }
 
     fn backend(&self, address: SocketAddr) -> Backend {
         let proxy = self.r#type.ends_with("_PROXY");
         match self.r#type.as_str() {
             "MOCK" => Backend::Mock,
+            "BROKEN" => Backend::Broken { reason: "an example".into() },
             "HTTP" | "HTTP_PROXY" => Backend::Http {
                 method: self.http_method.as_deref().map(|verb| verb.parse().unwrap()),
-                uri: UriTemplate::parse(&format!("http://{address}{}", self.uri)),
+                uri: match self.uri.contains("://") {
+                    true => UriTemplate::parse(&self.uri),
+                    false => UriTemplate::parse(&format!("http://{address}{}", self.uri)),
+                },
                 proxy,
             },
             _ => Backend::Lambda {
@@ -292,23 +314,6 @@ impl Method {
                 credentials: None,
                 proxy,
             },
-        }
-    }
-}
-
-impl Validation {
-    fn plan(&self) -> plan::Validation {
-        let texts: Vec<(&str, String)> =
-            self.models.iter().map(|(kind, schema)| (kind.as_str(), schema.to_string())).collect();
-        let models = texts.iter().map(|(kind, schema)| (*kind, schema.as_str()));
-        let library = Library::compile("api", models, texts.iter().map(|(kind, _)| *kind));
-        let model = |(kind, schema): (&String, &Value)| {
-            let model = if schema.is_null() { None } else { library.schema(kind) };
-            (kind.as_str().into(), model.map_or(BodyModel::Anything, BodyModel::Schema))
-        };
-        plan::Validation {
-            parameters: self.parameters.iter().map(|key| RequiredParameter::parse(key).unwrap()).collect(),
-            models: self.models.iter().map(model).collect(),
         }
     }
 }
@@ -330,6 +335,26 @@ impl Response {
     }
 }
 
+impl GatewayResponse {
+    fn plan(&self) -> GatewayResponsePlan {
+        let headers = self.response_parameters.iter().map(|(key, value)| {
+            let name = key.strip_prefix("gatewayresponse.header.").unwrap();
+            (HeaderName::from_bytes(name.as_bytes()).unwrap(), Source::parse_gateway_response(value).unwrap())
+        });
+        let default =
+            BTreeMap::from([("application/json".into(), "{\"message\":$context.error.messageString}".into())]);
+        let templates = if self.response_templates.is_empty() { &default } else { &self.response_templates };
+        GatewayResponsePlan {
+            status: self.status_code.map(|status| StatusCode::from_u16(status).unwrap()),
+            headers: headers.collect(),
+            templates: templates
+                .iter()
+                .map(|(kind, text)| (kind.as_str().into(), PlainTemplate::parse(text)))
+                .collect(),
+        }
+    }
+}
+
 fn parse_templates(templates: &BTreeMap<String, String>) -> Vec<(Box<str>, Template)> {
     templates.iter().map(|(kind, text)| (kind.as_str().into(), Template::parse(text).unwrap())).collect()
 }
@@ -339,9 +364,17 @@ fn backend(answer: BackendAnswer, got: Last) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
+        let mut open = Vec::new();
         for mut stream in listener.incoming().flatten() {
             let request = read_request(&mut stream);
             *got.lock().unwrap() = Some(request);
+            if answer.silent {
+                open.push(stream);
+                continue;
+            }
+            if answer.closes {
+                continue;
+            }
             let status = answer.status.unwrap_or(200);
             let mut text =
                 format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n", answer.body.len());

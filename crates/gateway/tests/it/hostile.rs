@@ -3,7 +3,11 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use crate::support::{Node, mock};
+use base::seams::InvokeRefusal;
+use plan::{GatewayResponsePlan, GatewayResponses};
+use templates::plain::PlainTemplate;
+
+use crate::support::{Node, mock, stage_plan};
 
 /// Sends bytes on a connection of their own; the status, or 0 when the connection is closed without an answer.
 fn status(node: &Node, bytes: &str) -> u16 {
@@ -118,4 +122,28 @@ fn requests_in_flight_finish_when_the_gateway_stops() {
     stream.read_to_string(&mut all).unwrap();
     assert!(all.ends_with("done"), "{all}");
     assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn a_gateway_response_that_explodes_gives_way_to_the_gateways_own() {
+    let mut plan = stage_plan("dev", vec![mock("/", "GET", "ok")]);
+    let template = PlainTemplate::parse(&"method.request.header.X-Long ".repeat(10_000));
+    plan.gateway_responses = GatewayResponses::new([(
+        "DEFAULT_4XX".into(),
+        GatewayResponsePlan {
+            status: http::StatusCode::from_u16(499).ok(),
+            headers: Vec::new(),
+            templates: vec![("text/plain".into(), template)],
+        },
+    )]);
+    let node = Node::start_plan(plan, |_| Err(InvokeRefusal::NotPermitted));
+    let get = |length: usize| {
+        let long = "x".repeat(length);
+        let target = "/_aws/execute-api/api/dev/nowhere";
+        node.send(&format!("GET {target} HTTP/1.1\r\nHost: x\r\nX-Long: {long}\r\nConnection: close\r\n\r\n"))
+    };
+    let answer = get(2);
+    assert_eq!((answer.status, answer.body), (499, "xx ".repeat(10_000)));
+    let answer = get(8_000);
+    assert_eq!((answer.status, answer.body.as_str()), (403, "{\"message\":\"Missing Authentication Token\"}"));
 }

@@ -143,7 +143,7 @@ fn a_functions_failures_are_answered_as_aws_does() {
             _ => Err(InvokeRefusal::NotPermitted),
         }
     });
-    for (path, status) in [("/raises", 502), ("/malformed", 502), ("/missing", 502), ("/denied", 500)] {
+    for (path, status) in [("/raises", 502), ("/malformed", 502), ("/missing", 500), ("/denied", 500)] {
         let answer = node.get(path);
         assert_eq!(
             (answer.status, answer.body.as_str()),

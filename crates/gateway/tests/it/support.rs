@@ -261,6 +261,7 @@ pub(crate) fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> Sta
         router,
         binary_media_types: MediaTypes::default(),
         guard: None,
+        gateway_responses: None,
         account_throttle: None,
         method_throttles: MethodThrottles::default(),
     }
@@ -274,10 +275,7 @@ pub(crate) fn method(path: &str, verb: &str, backend: Backend) -> (String, Metho
         request: RequestMapping::default(),
         responses: Vec::new(),
     };
-    (
-        path.to_owned(),
-        MethodPlan { verb: verb.into(), operation_name: None, guard: None, validation: None, integration },
-    )
+    (path.to_owned(), MethodPlan { verb: verb.into(), operation_name: None, guard: None, integration })
 }
 
 /// A method that answers 200 with what `response` renders.

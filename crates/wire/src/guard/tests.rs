@@ -101,6 +101,7 @@ fn own_hosts_pass_and_foreign_ones_do_not() {
     }
     refuses(&[SIGNED], Refusal::ForeignHost(String::new()));
     refuses(&[LOCAL, ("host", "evil.example"), SIGNED], Refusal::ForeignHost(String::new()));
+    refuses(&[LOCAL, LOCAL, SIGNED], Refusal::ForeignHost(String::new()));
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn run_case(name: &str, case: &Case) {
             Some(FunctionAnswer::Misreads(message)) => {
                 Err(InvokeRefusal::BadPayload { message: message.clone(), too_large: false })
             }
-            Some(FunctionAnswer::Throttles) => Err(InvokeRefusal::TooManyRequests { reason: "Concurrency".into() }),
+            Some(FunctionAnswer::Throttles) => Err(InvokeRefusal::TooManyRequests { reason: "Concurrency" }),
             Some(FunctionAnswer::Misses) => Err(InvokeRefusal::NotFound { function_arn: "F".into() }),
             Some(FunctionAnswer::Forbids) | None => Err(InvokeRefusal::NotPermitted),
         }

@@ -88,6 +88,7 @@ fn method_plan(verb: &str, method: &Method, variables: &Variables) -> MethodPlan
         verb: verb.into(),
         operation_name: method.operation_name.as_deref().map(Arc::from),
         guard: method_guard(method),
+        validation: None,
         integration: match &method.integration {
             Some(integration) => integration::compile(verb, integration, &method.responses, variables),
             None => integration::broken("no integration"),

@@ -33,6 +33,18 @@ pub enum Fault {
     SeveralHosts,
     /// The query holds a character that must be escaped.
     BadQuery,
+    /// The request lacks parameters that the method requires.
+    MissingParameters {
+        /// Their names, with commas between.
+        names: Box<str>,
+    },
+    /// The body is not as its model says, or the model cannot be used.
+    InvalidBody {
+        /// The media type by which the model was chosen.
+        media_type: Box<str>,
+        /// `$context.error.validationErrorString`: what is wrong, in brackets.
+        errors: Box<str>,
+    },
     /// No template matches the body's media type and passing it through is not allowed.
     UnsupportedMediaType,
     /// A mapping needs JSON and the request's body is not.

@@ -20,6 +20,7 @@ pub mod route;
 pub mod settings;
 pub mod throttle;
 pub mod transform;
+pub mod validate;
 
 pub use listener::{AnswerElse, Gateway};
 pub use settings::Settings;

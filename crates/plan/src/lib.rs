@@ -15,6 +15,7 @@ pub mod router;
 pub mod stage;
 pub mod throttle;
 pub mod uri;
+pub mod validation;
 
 pub use gateway_responses::{GatewayResponsePlan, GatewayResponses};
 pub use index::{CompileStage, Lookup, PlanIndex};
@@ -24,3 +25,4 @@ pub use router::{Captures, Router};
 pub use stage::{Api, Guard, MethodPlan, ResourcePlan, StagePlan};
 pub use throttle::Throttle;
 pub use uri::UriTemplate;
+pub use validation::Validation;

@@ -8,6 +8,7 @@ use crate::integration::Integration;
 use crate::media::MediaTypes;
 use crate::router::Router;
 use crate::throttle::{MethodThrottles, Throttle};
+use crate::validation::Validation;
 
 /// One stage of one API as it is served.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ pub struct MethodPlan {
     pub operation_name: Option<Arc<str>>,
     /// What guards the method and is not built yet: the data plane refuses the request (fails closed).
     pub guard: Option<Guard>,
+    /// What is asked of a request, where a validator asks anything; boxed, for few methods have one.
+    pub validation: Option<Box<Validation>>,
     /// What stands behind it.
     pub integration: Integration,
 }

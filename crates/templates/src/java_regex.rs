@@ -38,6 +38,7 @@ pub enum ReplaceError {
 #[derive(Debug)]
 pub struct JavaRegex {
     translated: String,
+    backtracks: usize,
     find: Engine,
     /// The pattern anchored at both ends, compiled when it is first asked for.
     full: OnceLock<Option<Engine>>,
@@ -55,23 +56,46 @@ impl JavaRegex {
     /// # Errors
     /// The pattern is not valid or too large.
     pub fn parse(pattern: &str) -> Result<JavaRegex, RegexError> {
+        JavaRegex::parse_bounded(pattern, BACKTRACK_LIMIT)
+    }
+
+    /// Compiles a pattern of which one search may step back so many times.
+    ///
+    /// # Errors
+    /// As [`JavaRegex::parse`].
+    pub fn parse_bounded(pattern: &str, backtracks: usize) -> Result<JavaRegex, RegexError> {
         if pattern.len() > MAX_PATTERN_BYTES {
             return Err(RegexError("the pattern is too long".to_string()));
         }
         let translated = translate(pattern);
-        let find = Engine::new(&translated)?;
-        Ok(JavaRegex { translated, find, full: OnceLock::new() })
+        let find = Engine::new(&translated, backtracks)?;
+        Ok(JavaRegex { translated, backtracks, find, full: OnceLock::new() })
     }
 
     /// Whether the whole text matches, as `String.matches` asks.
     pub fn is_full_match(&self, text: &str) -> bool {
-        let full = self.full.get_or_init(|| Engine::new(&format!("\\A(?:{})\\z", self.translated)).ok());
+        let full =
+            self.full.get_or_init(|| Engine::new(&format!("\\A(?:{})\\z", self.translated), self.backtracks).ok());
         match full {
             Some(Engine::Linear(regex)) => regex.is_match(text),
             Some(Engine::Backtracking(_)) if text.len() > MAX_BACKTRACKED_BYTES => false,
             Some(Engine::Backtracking(regex)) => regex.is_match(text).unwrap_or(false),
             // What compiles alone also compiles anchored, but for its size.
             None => false,
+        }
+    }
+
+    /// Whether searches take time in proportion to the text, whatever is in it.
+    pub fn is_linear(&self) -> bool {
+        matches!(self.find, Engine::Linear(_))
+    }
+
+    /// Whether the pattern matches somewhere in the text; `None` when finding out is beyond the limits.
+    pub fn is_found(&self, text: &str) -> Option<bool> {
+        match &self.find {
+            Engine::Linear(regex) => Some(regex.is_match(text)),
+            Engine::Backtracking(_) if text.len() > MAX_BACKTRACKED_BYTES => None,
+            Engine::Backtracking(regex) => regex.is_match(text).ok(),
         }
     }
 
@@ -162,12 +186,12 @@ enum Part {
 type Groups = Vec<Option<std::ops::Range<usize>>>;
 
 impl Engine {
-    fn new(pattern: &str) -> Result<Engine, RegexError> {
+    fn new(pattern: &str, backtracks: usize) -> Result<Engine, RegexError> {
         match regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED_BYTES).build() {
             Ok(regex) => Ok(Engine::Linear(regex)),
             Err(regex::Error::CompiledTooBig(_)) => Err(RegexError("the pattern is too large".to_string())),
             Err(_) => fancy_regex::RegexBuilder::new(pattern)
-                .backtrack_limit(BACKTRACK_LIMIT)
+                .backtrack_limit(backtracks)
                 .delegate_size_limit(MAX_COMPILED_BYTES)
                 .build()
                 .map(Engine::Backtracking)

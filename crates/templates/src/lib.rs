@@ -6,6 +6,8 @@
 //! - [`plain`]: plain substitution for gateway responses and access logs.
 //! - [`mock_status`]: the status that a MOCK integration's template names.
 //! - [`document`]: JSON as templates and paths read it.
+//! - [`schema`]: models, that is JSON Schema draft 4.
+//! - [`model_template`]: the template that GetModelTemplate makes of a model.
 //! - [`java_regex`]: Java's regular expressions, for selection patterns and `String.matches`.
 
 pub mod document;
@@ -13,5 +15,7 @@ pub mod java_regex;
 pub mod jsonpath;
 pub mod mapping;
 pub mod mock_status;
+pub mod model_template;
 pub mod plain;
+pub mod schema;
 pub mod vtl;

@@ -1,5 +1,5 @@
 //! The way of a request to a REST API. The phases stand here in their order (REST data plane, section 2); those that
-//! are not built yet (firewall, validate, cache) have their place but no code.
+//! are not built yet (firewall, cache) have their place but no code.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -27,6 +27,7 @@ use crate::route::{Routed, route};
 use crate::settings::{HEADERS_BYTES, URI_BYTES};
 use crate::throttle::{Admitted, throttle};
 use crate::transform;
+use crate::validate::validate;
 
 /// The phases, in order. Each takes what the ones before it have established.
 async fn answer(thread: &Thread, exchange: &Exchange, body: &mut RequestBody) -> Result<Answer, Fault> {
@@ -49,8 +50,10 @@ pub(super) async fn admitted_answer(
     admitted: &Admitted,
     body: &mut RequestBody,
 ) -> Result<Answer, Fault> {
+    // What the method's validator asks for is there, and the body is as its model says.
+    let validated = validate(exchange, routed, admitted, body).await?;
     // The client's request becomes the integration's.
-    let request = transform::request(exchange, routed, admitted, body).await?;
+    let request = transform::request(exchange, routed, &validated, body).await?;
     // The backend answers.
     let answered = integrate(thread, exchange, routed, request).await?;
     // The integration's answer becomes the method's response.

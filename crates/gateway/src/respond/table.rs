@@ -62,6 +62,15 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
         Fault::BadBody | Fault::SeveralHosts | Fault::BadQuery => {
             row("DEFAULT_4XX", S::BAD_REQUEST, "BadRequestException", "Bad Request")
         }
+        Fault::MissingParameters { .. } => row(
+            "BAD_REQUEST_PARAMETERS",
+            S::BAD_REQUEST,
+            "BadRequestException",
+            "Missing required request parameters: [%s]",
+        ),
+        Fault::InvalidBody { .. } => {
+            row("BAD_REQUEST_BODY", S::BAD_REQUEST, "BadRequestException", "Invalid request body")
+        }
         Fault::UnsupportedMediaType => {
             row("UNSUPPORTED_MEDIA_TYPE", S::UNSUPPORTED_MEDIA_TYPE, "BadRequestException", "Unsupported Media Type")
         }
@@ -93,7 +102,9 @@ impl GatewayResponse {
     /// `$context.error.message`.
     pub fn message(&self, fault: &Fault) -> Cow<'static, str> {
         match fault {
-            Fault::NotASignature { digest } => self.message.replace("%s", digest).into(),
+            Fault::NotASignature { digest: detail } | Fault::MissingParameters { names: detail } => {
+                self.message.replace("%s", detail).into()
+            }
             _ => self.message.into(),
         }
     }
@@ -122,8 +133,11 @@ impl GatewayResponse {
 }
 
 /// `$context.error.validationErrorString`: what the request's body lacks; empty for other causes.
-pub(super) fn validation_error(_fault: &Fault) -> &str {
-    ""
+pub(super) fn validation_error(fault: &Fault) -> &str {
+    match fault {
+        Fault::InvalidBody { errors, .. } => errors,
+        _ => "",
+    }
 }
 
 /// Whether the cause is looked at before the request's resource is, so that nothing of a resource may be said.
@@ -158,6 +172,10 @@ pub fn log_text(fault: &Fault) -> String {
         Fault::BadBody => "the body could not be read".into(),
         Fault::SeveralHosts => "the request has several Host headers".into(),
         Fault::BadQuery => "the query has a character that must be escaped".into(),
+        Fault::MissingParameters { names } => format!("Missing required request parameters: [{names}]"),
+        Fault::InvalidBody { media_type, errors } => {
+            format!("Request body does not match model schema for content type {media_type}: {errors}")
+        }
         Fault::UnsupportedMediaType => "no template for this media type, and passthrough is not allowed".into(),
         Fault::BodyNotJson => "a mapping needs a JSON body".into(),
         Fault::RequestTransformation { reason } => {
@@ -208,6 +226,18 @@ mod tests {
             ),
             (Fault::FunctionFailed, 502, "InternalServerErrorException", r#"{"message": "Internal server error"}"#),
             (Fault::Throttled, 429, "TooManyRequestsException", r#"{"message":"Too Many Requests"}"#),
+            (
+                Fault::MissingParameters { names: "x-header-param, issuer, qs1".into() },
+                400,
+                "BadRequestException",
+                r#"{"message":"Missing required request parameters: [x-header-param, issuer, qs1]"}"#,
+            ),
+            (
+                Fault::InvalidBody { media_type: "application/json".into(), errors: "[x]".into() },
+                400,
+                "BadRequestException",
+                r#"{"message":"Invalid request body"}"#,
+            ),
             (Fault::RequestTooLarge, 413, "RequestTooLargeException", r#"{"message":"Request Too Long"}"#),
         ] {
             let row = gateway_response(&fault);

@@ -52,7 +52,7 @@ impl Added {
 }
 
 /// What is known of a request's resource and method: all of it, or nothing where the request was refused before.
-pub(super) trait Route<'e> {
+pub(crate) trait Route<'e> {
     /// Resource and method, where they are known.
     fn known(&self) -> Option<&'e Routed<'e>>;
 }
@@ -70,7 +70,7 @@ impl<'e> Route<'e> for Option<&'e Routed<'e>> {
 }
 
 /// The client's request as a mapping sees it.
-pub(super) struct Facts<'e, R = &'e Routed<'e>> {
+pub(crate) struct Facts<'e, R = &'e Routed<'e>> {
     /// The exchange.
     pub(super) exchange: &'e Exchange,
     /// Its resource and method.
@@ -90,12 +90,12 @@ impl<'e> Facts<'e> {
 
 impl<'e, R: Route<'e>> Facts<'e, R> {
     /// Gathers nothing yet.
-    pub(super) fn new(exchange: &'e Exchange, routed: R) -> Facts<'e, R> {
+    pub(crate) fn new(exchange: &'e Exchange, routed: R) -> Facts<'e, R> {
         Facts { exchange, routed, spelling: OnceCell::new(), trace: OnceCell::new(), known_trace: None }
     }
 
     /// The value of a path variable as it was sent, escapes kept.
-    pub(super) fn path_parameter(&self, name: &str) -> Option<&'e str> {
+    pub(crate) fn path_parameter(&self, name: &str) -> Option<&'e str> {
         let (_, range) = self.routed.known()?.captures.iter().find(|(known, _)| known.as_ref() == name)?;
         Some(&self.exchange.path()[range.clone()])
     }
@@ -113,7 +113,7 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
     }
 
     /// The last value of a query parameter.
-    pub(super) fn query_parameter(&self, name: &str) -> Option<Cow<'e, str>> {
+    pub(crate) fn query_parameter(&self, name: &str) -> Option<Cow<'e, str>> {
         self.query().filter(|(known, _)| known == name).last().map(|(_, value)| value)
     }
 
@@ -128,7 +128,7 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
     }
 
     /// The last value of a header, by the name that the client wrote; none for those that the gateway drops.
-    pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+    pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.header_values(name).pop()
     }
 

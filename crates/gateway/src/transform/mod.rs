@@ -2,7 +2,7 @@
 
 pub mod content;
 mod context;
-mod facts;
+pub(crate) mod facts;
 mod gateway_response;
 pub mod headers;
 mod lambda_event;

@@ -24,7 +24,7 @@ use crate::fault::Fault;
 use crate::integrate::{Call, IntegrationRequest};
 use crate::respond::TRACE_ID;
 use crate::route::Routed;
-use crate::throttle::Admitted;
+use crate::validate::Validated;
 
 /// Transforms a request that has passed every guard.
 ///
@@ -33,7 +33,7 @@ use crate::throttle::Admitted;
 pub async fn request(
     exchange: &Exchange,
     routed: &Routed<'_>,
-    _admitted: &Admitted,
+    _validated: &Validated,
     body: &mut RequestBody,
 ) -> Result<IntegrationRequest, Fault> {
     let facts = Facts::new(exchange, routed);

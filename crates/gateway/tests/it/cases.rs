@@ -4,7 +4,7 @@
 //! expected string that begins with `~` is a regular expression for all of the value; `null` says that a header is not
 //! there. The API answers at the host `api.execute-api.localhost:4566`, its stage is `dev`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -16,6 +16,7 @@ use base::seams::{InvokeRefusal, Outcome};
 use bytes::Bytes;
 use http::{HeaderName, StatusCode};
 use plan::integration::{ContentHandling, RequestMapping};
+use plan::validation::{BodyModel, RequiredParameter};
 use plan::{
     Backend, GatewayResponsePlan, GatewayResponses, Integration, MediaTypes, MethodPlan, Passthrough, ResponsePlan,
     UriTemplate,
@@ -25,6 +26,7 @@ use serde_json::Value;
 use templates::java_regex::JavaRegex;
 use templates::mapping::{Source, Target};
 use templates::plain::PlainTemplate;
+use templates::schema::Library;
 use templates::vtl::Template;
 
 use crate::support::{Answer, Node, read_request, stage_plan};
@@ -65,6 +67,19 @@ struct Method {
     content_handling: Option<String>,
     #[serde(default)]
     responses: BTreeMap<String, Response>,
+    validation: Option<Validation>,
+}
+
+/// What a method's validator asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Validation {
+    /// Required ones: `method.request.header.NAME`.
+    #[serde(default)]
+    parameters: BTreeSet<String>,
+    /// Schemas by media type; `null` is the model `Empty`.
+    #[serde(default)]
+    models: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -293,7 +308,8 @@ impl Method {
             },
             responses: self.responses.iter().map(|(status, response)| response.plan(status)).collect(),
         };
-        MethodPlan { verb: self.verb.as_str().into(), operation_name: None, guard: None, integration }
+        let validation = self.validation.as_ref().map(|validation| Box::new(validation.plan()));
+        MethodPlan { verb: self.verb.as_str().into(), operation_name: None, guard: None, validation, integration }
     }
 
     fn backend(&self, address: SocketAddr) -> Backend {
@@ -314,6 +330,23 @@ impl Method {
                 credentials: None,
                 proxy,
             },
+        }
+    }
+}
+
+impl Validation {
+    fn plan(&self) -> plan::Validation {
+        let texts: Vec<(&str, String)> =
+            self.models.iter().map(|(kind, schema)| (kind.as_str(), schema.to_string())).collect();
+        let models = texts.iter().map(|(kind, schema)| (*kind, schema.as_str()));
+        let library = Library::compile("api", models, texts.iter().map(|(kind, _)| *kind));
+        let model = |(kind, schema): (&String, &Value)| {
+            let model = if schema.is_null() { None } else { library.schema(kind) };
+            (kind.as_str().into(), model.map_or(BodyModel::Anything, BodyModel::Schema))
+        };
+        plan::Validation {
+            parameters: self.parameters.iter().map(|key| RequiredParameter::parse(key).unwrap()).collect(),
+            models: self.models.iter().map(model).collect(),
         }
     }
 }

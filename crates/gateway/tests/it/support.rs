@@ -275,7 +275,10 @@ pub(crate) fn method(path: &str, verb: &str, backend: Backend) -> (String, Metho
         request: RequestMapping::default(),
         responses: Vec::new(),
     };
-    (path.to_owned(), MethodPlan { verb: verb.into(), operation_name: None, guard: None, integration })
+    (
+        path.to_owned(),
+        MethodPlan { verb: verb.into(), operation_name: None, guard: None, validation: None, integration },
+    )
 }
 
 /// A method that answers 200 with what `response` renders.

@@ -214,3 +214,47 @@ fn what_cannot_be_enforced_guards() {
     let plan = stage_plan(&Scope::new("0", "r"), &snapshot, &stage(&[]), None).unwrap();
     assert_eq!(plan.guard.map(|guard| guard.what.to_string()).as_deref(), Some("resource policy"));
 }
+
+#[test]
+fn a_function_called_by_the_clients_verb_is_called_by_post_alone() {
+    let any = || method(json!({"kind": "AWS", "http_method": "ANY", "uri": lambda_uri(FUNCTION)}));
+    let mock = || method(json!({"kind": "MOCK"}));
+    let plan = compile(
+        json!({"/any": {"ANY": any()}, "/own": {"ANY": any(), "POST": mock()}, "/verbs": {"GET": any(), "POST": any()}}),
+        &[],
+    );
+    let backend = |path: &str, verb: &str| {
+        let resource = plan.router.find(path, &mut Captures::new(), |_| true).unwrap();
+        match &resource.method(verb).unwrap().integration.backend {
+            Backend::Lambda { .. } => "lambda",
+            Backend::Mock => "mock",
+            _ => "broken",
+        }
+    };
+    assert_eq!((backend("/any", "POST"), backend("/any", "GET")), ("lambda", "broken"));
+    assert_eq!((backend("/own", "POST"), backend("/own", "PUT")), ("mock", "broken"));
+    assert_eq!((backend("/verbs", "POST"), backend("/verbs", "GET")), ("lambda", "broken"));
+}
+
+#[test]
+fn gateway_responses_are_compiled_and_none_costs_nothing() {
+    let mut snapshot = snapshot(json!({}));
+    assert!(stage_plan(&Scope::new("0", "r"), &snapshot, &stage(&[]), None).unwrap().gateway_responses.is_none());
+    snapshot.gateway_responses = vec![
+        serde_json::from_value(json!({
+            "api": "abc", "response_type": "THROTTLED", "status_code": "430",
+            "parameters": {"gatewayresponse.header.Retry-After": "'1'", "gatewayresponse.header.A": "method.request.path.a"},
+            "templates": {"application/json": "$context.error.message", "text/plain": null},
+        }))
+        .unwrap(),
+    ];
+    let plan = stage_plan(&Scope::new("0", "r"), &snapshot, &stage(&[]), None).unwrap();
+    let responses = plan.gateway_responses.unwrap();
+    let found = responses.find("THROTTLED", http::StatusCode::TOO_MANY_REQUESTS).unwrap();
+    assert_eq!(found.status.map(|status| status.as_u16()), Some(430));
+    let names: Vec<&str> = found.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["a", "retry-after"]);
+    let templates: Vec<_> = found.templates.iter().map(|(kind, text)| (&**kind, text.names().count())).collect();
+    assert_eq!(templates, [("application/json", 1), ("text/plain", 0)]);
+    assert!(responses.find("UNAUTHORIZED", http::StatusCode::UNAUTHORIZED).is_none());
+}

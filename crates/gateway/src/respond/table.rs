@@ -208,41 +208,83 @@ pub fn log_text(fault: &Fault) -> String {
 mod tests {
     use super::*;
 
+    /// Checks status, type of gateway response, error type and message of a cause.
+    fn check(fault: &Fault, status: u16, response_type: &str, error_type: &str, message: &str) {
+        let row = gateway_response(fault);
+        assert_eq!(
+            (row.status.as_u16(), row.response_type, row.error_type),
+            (status, response_type, error_type),
+            "{fault:?}"
+        );
+        assert_eq!(row.message(fault), message, "{fault:?}");
+    }
+
     #[test]
     fn answers_as_aws_does() {
-        for (fault, status, error_type, body) in [
-            (
-                Fault::NoRoute,
-                403,
-                "MissingAuthenticationTokenException",
-                r#"{"message":"Missing Authentication Token"}"#,
-            ),
-            (Fault::UnknownStage, 403, "ForbiddenException", r#"{"message":"Forbidden"}"#),
-            (
-                Fault::BackendTimeout,
-                504,
-                "InternalServerErrorException",
-                r#"{"message": "Endpoint request timed out"}"#,
-            ),
-            (Fault::FunctionFailed, 502, "InternalServerErrorException", r#"{"message": "Internal server error"}"#),
-            (Fault::Throttled, 429, "TooManyRequestsException", r#"{"message":"Too Many Requests"}"#),
-            (
-                Fault::MissingParameters { names: "x-header-param, issuer, qs1".into() },
-                400,
-                "BadRequestException",
-                r#"{"message":"Missing required request parameters: [x-header-param, issuer, qs1]"}"#,
-            ),
-            (
-                Fault::InvalidBody { media_type: "application/json".into(), errors: "[x]".into() },
-                400,
-                "BadRequestException",
-                r#"{"message":"Invalid request body"}"#,
-            ),
-            (Fault::RequestTooLarge, 413, "RequestTooLargeException", r#"{"message":"Request Too Long"}"#),
+        check(
+            &Fault::NoRoute,
+            403,
+            "MISSING_AUTHENTICATION_TOKEN",
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        );
+        check(&Fault::UnknownStage, 403, "ACCESS_DENIED", "ForbiddenException", "Forbidden");
+        check(&Fault::UriTooLong, 414, "DEFAULT_4XX", "BadRequestException", "Request URI too long");
+        check(&Fault::Throttled, 429, "THROTTLED", "TooManyRequestsException", "Too Many Requests");
+        check(&Fault::RequestTooLarge, 413, "REQUEST_TOO_LARGE", "RequestTooLargeException", "Request Too Long");
+        check(
+            &Fault::MissingParameters { names: "x-header-param, issuer, qs1".into() },
+            400,
+            "BAD_REQUEST_PARAMETERS",
+            "BadRequestException",
+            "Missing required request parameters: [x-header-param, issuer, qs1]",
+        );
+        let body = Fault::InvalidBody { media_type: "application/json".into(), errors: "[x]".into() };
+        check(&body, 400, "BAD_REQUEST_BODY", "BadRequestException", "Invalid request body");
+        assert_eq!((validation_error(&body), validation_error(&Fault::NoRoute)), ("[x]", ""));
+        check(
+            &Fault::UnsupportedMediaType,
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "BadRequestException",
+            "Unsupported Media Type",
+        );
+        check(&Fault::BodyNotJson, 400, "DEFAULT_4XX", "BadRequestException", "Invalid JSON in request body");
+    }
+
+    #[test]
+    fn what_fails_in_or_behind_the_integration_is_answered_as_aws_does() {
+        let check = |fault: &Fault, status, response_type, message| {
+            check(fault, status, response_type, "InternalServerErrorException", message);
+        };
+        let unreachable = Fault::BackendUnreachable { reason: "x".into() };
+        check(&unreachable, 504, "INTEGRATION_FAILURE", "Network error communicating with endpoint");
+        check(&Fault::BackendTimeout, 504, "INTEGRATION_TIMEOUT", "Endpoint request timed out");
+        for (fault, status) in [
+            (Fault::FunctionFailed, 502),
+            (Fault::MalformedProxyResponse { reason: "x" }, 502),
+            (Fault::FunctionRefused { reason: "x".into() }, 500),
+            (Fault::FunctionNotPermitted, 500),
+            (Fault::BrokenIntegration { reason: "x".into() }, 500),
         ] {
-            let row = gateway_response(&fault);
-            assert_eq!((row.status.as_u16(), row.error_type), (status, error_type), "{fault:?}");
-            assert_eq!(row.body(&fault), body.as_bytes());
+            check(&fault, status, "INTEGRATION_FAILURE", "Internal server error");
         }
+        for fault in [
+            Fault::BadEndpoint { reason: "x".into() },
+            Fault::RequestTransformation { reason: "x".into() },
+            Fault::ResponseTransformation { reason: "x".into() },
+            Fault::ReservedHeader { name: "x".into() },
+            Fault::NoIntegrationResponse { value: "x".into() },
+            Fault::NoMethodResponse { status: StatusCode::OK },
+        ] {
+            check(&fault, 500, "API_CONFIGURATION_ERROR", "Internal server error");
+        }
+    }
+
+    #[test]
+    fn bodies_of_integrations_have_a_blank_after_the_colon() {
+        let body = |fault: &Fault| gateway_response(fault).body(fault);
+        assert_eq!(body(&Fault::FunctionFailed), r#"{"message": "Internal server error"}"#.as_bytes());
+        assert_eq!(body(&Fault::Throttled), r#"{"message":"Too Many Requests"}"#.as_bytes());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base::clock::Clock;
 use base::seams::InvokeFunction;
+use base::service_endpoints::ServiceEndpoints;
 use plan::{CompileStage, PlanIndex};
 
 use crate::listener::AnswerElse;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub domain: Arc<str>,
     /// Our own listeners, which integrations must not reach but by the name of a deployed API.
     pub own_addresses: Vec<SocketAddr>,
+    /// Where the AWS services are that are not ours.
+    pub service_endpoints: Arc<ServiceEndpoints>,
     /// Lets integrations reach our own listeners and link-local addresses.
     pub allow_internal: bool,
 }

@@ -8,6 +8,7 @@ use templates::java_regex::JavaRegex;
 use templates::mapping::{Source, Target};
 use templates::vtl::Template;
 
+use crate::service::Service;
 use crate::uri::UriTemplate;
 
 /// One method's integration, ready to run.
@@ -47,6 +48,8 @@ pub enum Backend {
         /// `AWS_PROXY` rather than `AWS`.
         proxy: bool,
     },
+    /// Another AWS service, called by its own API and signed.
+    Service(Box<Service>),
     /// Every call fails with 500 `Internal server error`, as on AWS: for example an `AWS_PROXY` integration whose
     /// method is not POST. The reason is for the log.
     Broken {
@@ -96,7 +99,7 @@ pub struct ResponsePlan {
     pub status: StatusCode,
     /// Whether the method has a response of that status; without one every request that comes here fails.
     pub is_declared: bool,
-    /// Matches the whole of the backend's status (HTTP, MOCK) or of the function's `errorMessage` (Lambda);
+    /// Matches the whole of the backend's status (HTTP, MOCK, services) or of the function's `errorMessage` (Lambda);
     /// `None` is the default response.
     pub selection: Option<JavaRegex>,
     /// `method.response.header.NAME` and where its value comes from.

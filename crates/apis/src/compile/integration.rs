@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Method as Verb;
-use plan::{Backend, Integration as Plan, Passthrough as PlannedPassthrough, RequestMapping, UriTemplate};
+use plan::{Backend, Integration as Plan, Passthrough as PlannedPassthrough, RequestMapping, Service, UriTemplate};
 
 use super::uri::{AwsUri, fill};
 use super::{Variables, parts};
@@ -67,6 +67,15 @@ fn backend(method_verb: &str, integration: &Integration, variables: &Variables) 
             let uri = UriTemplate::parse(&fill(uri, variables));
             Ok(Backend::Http { method: verb(integration.http_method.as_deref()), uri, proxy })
         }
+        IntegrationType::Aws if !is_lambda(uri) => {
+            let filled = fill(uri, variables);
+            let uri = AwsUri::parse(&filled).map_err(|_| format!("{filled} is not the address of an AWS service"))?;
+            Ok(Backend::Service(Box::new(Service {
+                method: verb(integration.http_method.as_deref()),
+                credentials: integration.credentials.as_deref().map(|role| fill(role, variables).into()),
+                ..Service::new(uri.region, uri.service, uri.is_action, uri.rest)
+            })))
+        }
         IntegrationType::Aws | IntegrationType::AwsProxy => {
             let verb = integration.http_method.as_deref().filter(|verb| *verb != "ANY").unwrap_or(method_verb);
             if verb != "POST" {
@@ -80,12 +89,18 @@ fn backend(method_verb: &str, integration: &Integration, variables: &Variables) 
     }
 }
 
-/// Whether a method's integration is with an AWS service and calls it by the client's verb.
+/// Whether a method's integration calls a function by the client's verb.
 pub(super) fn takes_clients_verb(method: &Method) -> bool {
-    method
-        .integration
-        .as_ref()
-        .is_some_and(|integration| integration.kind.is_aws() && integration.http_method.as_deref() == Some("ANY"))
+    method.integration.as_ref().is_some_and(|integration| {
+        integration.kind.is_aws()
+            && integration.http_method.as_deref() == Some("ANY")
+            && integration.uri.as_deref().is_some_and(is_lambda)
+    })
+}
+
+/// Whether an address is one of Lambda's, which the stage's variables do not change.
+fn is_lambda(uri: &str) -> bool {
+    AwsUri::parse(uri).is_ok_and(|uri| uri.service == "lambda")
 }
 
 /// The verb of an HTTP backend; `ANY` is the client's.

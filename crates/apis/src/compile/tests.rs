@@ -68,6 +68,16 @@ fn backend(integration: Value, variables: &[(&str, &str)]) -> String {
         Backend::Lambda { function_arn, credentials, proxy } => {
             format!("lambda {function_arn} as {} proxy {proxy}", credentials.as_deref().unwrap_or("itself"))
         }
+        Backend::Service(service) => {
+            let verb = service.method.as_ref().map_or("ANY", |method| method.as_str());
+            let role = service.credentials.as_deref().unwrap_or("nobody");
+            format!(
+                "{} in {} {verb} {} as {role}",
+                service.name,
+                service.region,
+                service.uri.constant().unwrap_or("with places")
+            )
+        }
         Backend::Broken { reason } => format!("broken: {reason}"),
     }
 }
@@ -257,4 +267,25 @@ fn gateway_responses_are_compiled_and_none_costs_nothing() {
     let templates: Vec<_> = found.templates.iter().map(|(kind, text)| (&**kind, text.names().count())).collect();
     assert_eq!(templates, [("application/json", 1), ("text/plain", 0)]);
     assert!(responses.find("UNAUTHORIZED", http::StatusCode::UNAUTHORIZED).is_none());
+}
+
+#[test]
+fn services_get_the_stage_s_variables_in_their_address() {
+    let integration = |uri: &str| json!({"kind": "AWS", "http_method": "ANY", "uri": uri, "credentials": "arn:aws:iam::0:role/${stageVariables.role}"});
+    let variables = [("role", "r"), ("region", "eu-west-1"), ("queue", "q")];
+    assert_eq!(
+        backend(
+            integration("arn:aws:apigateway:${stageVariables.region}:sqs:path/0/${stageVariables.queue}"),
+            &variables
+        ),
+        "sqs in eu-west-1 ANY /0/q as arn:aws:iam::0:role/r"
+    );
+    assert_eq!(
+        backend(integration("arn:aws:apigateway:r:states:action/StartExecution"), &[]),
+        "stepfunctions in r ANY /?Action=StartExecution as arn:aws:iam::0:role/"
+    );
+    assert_eq!(
+        backend(integration("arn:aws:apigateway:r:s3:path/b/{key}"), &[]),
+        "s3 in r ANY with places as arn:aws:iam::0:role/"
+    );
 }

@@ -5,6 +5,8 @@ use super::Variables;
 /// `arn:{partition}:apigateway:{region}:{subdomain.service|service}:{path|action}/{rest}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AwsUri<'a> {
+    /// The region.
+    pub(crate) region: &'a str,
     /// The service, with its subdomain if it has one.
     pub(crate) service: &'a str,
     /// `action` rather than `path`.
@@ -24,7 +26,7 @@ impl<'a> AwsUri<'a> {
     /// Takes an address apart.
     pub(crate) fn parse(uri: &'a str) -> Result<AwsUri<'a>, AwsUriError> {
         let parts: Vec<&str> = uri.splitn(6, ':').collect();
-        let ["arn", partition, kind, _region, service, rest] = parts.as_slice() else {
+        let ["arn", partition, kind, region, service, rest] = parts.as_slice() else {
             return Err(AwsUriError::NotAnArn);
         };
         if partition.is_empty() {
@@ -36,7 +38,7 @@ impl<'a> AwsUri<'a> {
             _ => return Err(AwsUriError::NeitherPathNorAction),
         };
         match *kind == "apigateway" {
-            true => Ok(AwsUri { service, is_action, rest }),
+            true => Ok(AwsUri { region, service, is_action, rest }),
             false => Err(AwsUriError::NeitherPathNorAction),
         }
     }

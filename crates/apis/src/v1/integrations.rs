@@ -184,10 +184,13 @@ fn check(integration: &Integration, declared: Option<&BTreeMap<String, bool>>) -
     } else if integration.kind.is_aws() {
         check_aws_uri(uri, integration.kind)?;
         check_credentials(integration.credentials.as_deref())?;
+        if integration.credentials.is_none() && AwsUri::parse(uri).is_ok_and(|uri| uri.service != "lambda") {
+            return Err(Refusal::bad_request("Role ARN must be specified for AWS integrations"));
+        }
     }
     for (key, value) in integration.request_parameters.iter().flatten() {
         validate::request_mapping(key, value, declared)?;
-        if integration.kind == IntegrationType::Aws {
+        if integration.kind == IntegrationType::Aws && AwsUri::parse(uri).is_ok_and(|uri| uri.service == "lambda") {
             check_lambda_parameter(key, value)?;
         }
     }
@@ -253,7 +256,16 @@ fn check_aws_uri(uri: &str, kind: IntegrationType) -> Answer<()> {
     if parsed.service == "lambda" {
         return Err(Refusal::not_built("an AWS integration with Lambda other than functions/{arn}/invocations"));
     }
-    Err(Refusal::not_built(format_args!("an integration with the AWS service {}", parsed.service)))
+    if kind == IntegrationType::AwsProxy {
+        return Err(Refusal::not_built("an AWS_PROXY integration with Firehose"));
+    }
+    match base::services::OWN.contains(&base::services::canonical_name(parsed.service)) {
+        true => Err(Refusal::not_built(format_args!(
+            "an AWS integration with {}, a service of Frontgate itself",
+            parsed.service
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// A role of the API's owner; calling with the client's own identity needs what this version has not.

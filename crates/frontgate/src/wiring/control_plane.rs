@@ -25,6 +25,7 @@ pub(crate) struct Services {
     pub(crate) apis: Arc<apis::Apis>,
     pub(crate) functions: Arc<functions::Functions>,
     pub(crate) front: Arc<ControlPlane>,
+    pub(crate) endpoints: Arc<ServiceEndpoints>,
 }
 
 /// Opens the subsystems on the data directory.
@@ -54,9 +55,9 @@ pub(crate) async fn open(
         hosts: config.allowed_host.iter().cloned().chain([config.domain.clone()]).collect(),
         ..wire::Settings::default()
     };
-    let endpoints: ServiceEndpoints = config.service_endpoint.iter().cloned().collect();
-    let front = ControlPlane::new(mounted, settings).with_forward(Arc::new(Forwarder::new(Arc::new(endpoints))));
-    Ok(Services { apis, functions, front: Arc::new(front) })
+    let endpoints: Arc<ServiceEndpoints> = Arc::new(config.service_endpoint.iter().cloned().collect());
+    let front = ControlPlane::new(mounted, settings).with_forward(Arc::new(Forwarder::new(Arc::clone(&endpoints))));
+    Ok(Services { apis, functions, front: Arc::new(front), endpoints })
 }
 
 /// An address that this machine can call: a listener on every address is called on loopback.

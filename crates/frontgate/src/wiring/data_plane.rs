@@ -72,6 +72,7 @@ pub(crate) fn start(
         clock: clock(),
         domain: config.domain.as_str().into(),
         own_addresses: bound.addresses,
+        service_endpoints: Arc::clone(&services.endpoints),
         allow_internal: config.allow_internal_integrations,
     };
     let functions = Arc::clone(&services.functions);

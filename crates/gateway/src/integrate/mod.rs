@@ -1,9 +1,11 @@
 //! The integrate phase: the backend answers, within the integration's timeout.
 
 mod connect;
+mod dialect;
 pub mod http;
 mod lambda;
 mod pool;
+mod service;
 
 use ::http::{Request, Response};
 use base::seams::Outcome;
@@ -11,6 +13,7 @@ use bytes::Bytes;
 use templates::vtl::Overrides;
 
 pub use pool::ResponseBody;
+pub use service::{AnswerAs, ServiceReply, ServiceRequest};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
@@ -39,6 +42,8 @@ pub enum Call {
     },
     /// An HTTP request.
     Http(Box<Request<Body>>),
+    /// A request to an AWS service, to be signed.
+    Service(Box<ServiceRequest>),
     /// A function's event.
     Lambda {
         /// JSON text.
@@ -67,6 +72,8 @@ pub enum Reply {
     },
     /// An HTTP response whose body is still to come.
     Http(Box<Response<ResponseBody>>),
+    /// What an AWS service answered.
+    Service(Box<ServiceReply>),
     /// What a function made of its event.
     Lambda(Outcome),
 }
@@ -86,6 +93,8 @@ pub(crate) async fn integrate(
     let reply = match call {
         Call::Mock { status } => Reply::Mock { status },
         Call::Http(request) => Reply::Http(Box::new(thread.upstream.send(*request, timeout).await?)),
+        // Boxed, so that other requests do not carry the room for it.
+        Call::Service(request) => Reply::Service(Box::pin(service::call(thread, exchange, routed, request)).await?),
         Call::Lambda { payload } => {
             let invoked = lambda::invoke(thread, exchange, routed, payload, trace.as_deref());
             Reply::Lambda(tokio::time::timeout(timeout, invoked).await.unwrap_or(Err(Fault::BackendTimeout))?)

@@ -26,6 +26,10 @@ const TO_HTTP_PROXY: &[&str] =
 const NEVER_TO_HTTP: &[&str] =
     &["expect", "proxy-authenticate", "te", "via", "connection", "keep-alive", "proxy-connection"];
 
+/// The same on the way to an AWS service.
+const NEVER_TO_SERVICE: &[&str] =
+    &["expect", "proxy-authenticate", "te", "referer", "connection", "keep-alive", "proxy-connection"];
+
 /// Mapping one of these to an integration's header makes every call fail.
 const RESERVED_HTTP: &[&str] = &["content-length", "transfer-encoding", "x-amzn-trace-id", "x-amzn-apigateway-api-id"];
 
@@ -82,6 +86,11 @@ pub fn is_signature(authorization: &[u8]) -> bool {
 /// Whether a header that a mapping sets goes to an HTTP backend.
 pub fn passes_mapping_to_http(name: &HeaderName) -> bool {
     !NEVER_TO_HTTP.contains(&name.as_str())
+}
+
+/// Whether a header that a mapping sets goes to an AWS service.
+pub fn passes_mapping_to_service(name: &HeaderName) -> bool {
+    !NEVER_TO_SERVICE.contains(&name.as_str())
 }
 
 /// Whether a mapping may set this header towards the backend.

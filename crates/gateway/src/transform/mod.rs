@@ -12,6 +12,7 @@ pub mod query;
 mod request;
 mod response;
 mod scope;
+mod service;
 mod trace;
 
 pub use gateway_response::{ErrorContext, gateway_response};

@@ -15,9 +15,11 @@ use templates::vtl::{Overrides, Template};
 
 use super::content::{self, Payload};
 use super::facts::Facts;
-use super::headers::{is_coding, may_be_mapped, passes_mapping_to_http, passes_to_http_proxy};
+use super::headers::{
+    is_coding, may_be_mapped, passes_mapping_to_http, passes_mapping_to_service, passes_to_http_proxy,
+};
 use super::mapping::{self, Mapped};
-use super::{lambda_event, scope};
+use super::{lambda_event, scope, service};
 use crate::body::{Body, RequestBody};
 use crate::exchange::Exchange;
 use crate::fault::Fault;
@@ -48,6 +50,7 @@ pub async fn request(
         Backend::Http { method, uri, proxy: false } => http_custom(&facts, method.as_ref(), uri, body).await,
         Backend::Lambda { proxy: true, .. } => lambda_proxy(&facts, body).await,
         Backend::Lambda { proxy: false, .. } => lambda_custom(&facts, body).await,
+        Backend::Service(called) => Box::pin(service::request(&facts, called, body)).await,
         Backend::Broken { reason } => Err(Fault::BrokenIntegration { reason: reason.to_string().into() }),
     }
 }
@@ -110,7 +113,7 @@ async fn http_proxy(
         headers.insert(CONTENT_ENCODING, coding.clone());
     }
     let trace = add_defaults(facts, &mut headers)?;
-    add_mapped_headers(&mut headers, &mapped)?;
+    add_mapped_headers(&mut headers, &mapped, To::Http)?;
     let query = Some(exchange.query()).filter(|query| !query.is_empty());
     let call = http_call(method, uri, query, &mapped, headers, passed)?;
     Ok(IntegrationRequest { trace: Some(trace), overrides: Overrides::default(), call })
@@ -129,7 +132,7 @@ async fn http_custom(
     mapped.apply(&overrides);
     let mut headers = HeaderMap::with_capacity(8);
     let trace = add_defaults(facts, &mut headers)?;
-    add_mapped_headers(&mut headers, &mapped)?;
+    add_mapped_headers(&mut headers, &mapped, To::Http)?;
     let passed = if takes_no_body(&method) { Body::EMPTY } else { Body::whole(sent) };
     let call = http_call(method, uri, None, &mapped, headers, passed)?;
     Ok(IntegrationRequest { trace: Some(trace), overrides, call })
@@ -164,7 +167,7 @@ async fn payload(facts: &Facts<'_>, body: &mut RequestBody) -> Result<Payload, F
 }
 
 /// The body after content handling and its template.
-async fn transformed(facts: &Facts<'_>, body: &mut RequestBody) -> Result<(Bytes, Overrides), Fault> {
+pub(super) async fn transformed(facts: &Facts<'_>, body: &mut RequestBody) -> Result<(Bytes, Overrides), Fault> {
     let template = choose_template(facts.exchange, &facts.routed.method.integration.request)?;
     let payload = payload(facts, body).await?;
     match template {
@@ -213,21 +216,29 @@ fn gives_bytes(facts: &Facts<'_>) -> bool {
     }
 }
 
-fn takes_no_body(method: &Method) -> bool {
+pub(super) fn takes_no_body(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// The headers that every HTTP backend gets; those the client or a mapping sets win over the first three.
 fn add_defaults(facts: &Facts<'_>, headers: &mut HeaderMap) -> Result<Box<str>, Fault> {
     const API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
+    let trace = add_common_defaults(facts, headers)?;
+    headers.insert(API_ID, id_value(&facts.exchange.plan.api.id)?);
+    Ok(trace)
+}
+
+fn id_value(text: &str) -> Result<HeaderValue, Fault> {
+    HeaderValue::from_str(text).map_err(|_| Fault::Internal { reason: "an id is not fit for a header".into() })
+}
+
+/// Those of them that AWS services get as well.
+pub(super) fn add_common_defaults(facts: &Facts<'_>, headers: &mut HeaderMap) -> Result<Box<str>, Fault> {
     let exchange = facts.exchange;
     let api = exchange.plan.api.id.as_ref();
-    let text = |text: &str| {
-        HeaderValue::from_str(text).map_err(|_| Fault::Internal { reason: "an id is not fit for a header".into() })
-    };
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
     if !headers.contains_key(USER_AGENT) {
-        headers.insert(USER_AGENT, text(&format!("AmazonAPIGateway_{api}"))?);
+        headers.insert(USER_AGENT, id_value(&format!("AmazonAPIGateway_{api}"))?);
     }
     // Whether the client's type is passed on hangs on the client's verb, not on the backend's.
     if !takes_no_body(&facts.routed.verb)
@@ -237,8 +248,7 @@ fn add_defaults(facts: &Facts<'_>, headers: &mut HeaderMap) -> Result<Box<str>, 
         headers.insert(CONTENT_TYPE, content_type.clone());
     }
     let trace = facts.trace();
-    headers.insert(TRACE_ID, text(trace)?);
-    headers.insert(API_ID, text(api)?);
+    headers.insert(TRACE_ID, id_value(trace)?);
     Ok(trace.into())
 }
 
@@ -252,18 +262,29 @@ fn join_cookie(exchange: &Exchange, headers: &mut HeaderMap) {
     }
 }
 
+/// The kinds of backends that are spoken to in HTTP, as far as mapped headers care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum To {
+    Http,
+    Service,
+}
+
 /// A mapped header replaces the one of the same name; some are dropped all the same.
-fn add_mapped_headers(headers: &mut HeaderMap, mapped: &Mapped) -> Result<(), Fault> {
+pub(super) fn add_mapped_headers(headers: &mut HeaderMap, mapped: &Mapped, to: To) -> Result<(), Fault> {
     for (name, values) in &mapped.headers {
         let bad = |_: http::Error| Fault::RequestTransformation {
             reason: format!("{name} cannot be sent as a header").into(),
         };
         let header = HeaderName::try_from(name.as_str()).map_err(|error| bad(error.into()))?;
-        if !may_be_mapped(&header, false) {
+        if !may_be_mapped(&header, to == To::Service) {
             return Err(Fault::ReservedHeader { name: name.as_str().into() });
         }
         headers.remove(&header);
-        if !passes_mapping_to_http(&header) {
+        let passes = match to {
+            To::Http => passes_mapping_to_http(&header),
+            To::Service => passes_mapping_to_service(&header),
+        };
+        if !passes {
             continue;
         }
         for value in values {

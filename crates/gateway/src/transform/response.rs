@@ -16,7 +16,7 @@ use super::{mapping, proxy_response, scope};
 use crate::body::{Body, ReadError, read_whole};
 use crate::exchange::Exchange;
 use crate::fault::Fault;
-use crate::integrate::{Answered, Reply, ResponseBody};
+use crate::integrate::{Answered, Reply, ResponseBody, ServiceReply};
 use crate::respond::Answer;
 use crate::route::Routed;
 
@@ -45,6 +45,7 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
         (Reply::Http(response), false) => {
             mapped(&facts, Box::pin(from_http(*response, routed.method.integration.timeout)).await?, overrides)?
         }
+        (Reply::Service(reply), _) => mapped(&facts, from_service(*reply), overrides)?,
         (Reply::Lambda(outcome), false) => mapped(&facts, from_function(outcome), overrides)?,
     };
     answer.trace_id = trace_id();
@@ -87,6 +88,11 @@ async fn from_http(response: Response<ResponseBody>, timeout: Duration) -> Resul
         ReadError::Broken => Fault::BackendUnreachable { reason: "the backend's body broke off".into() },
     })?;
     Ok(FromBackend { selection: head.status.as_u16().to_string(), headers: head.headers, body })
+}
+
+/// A service's answer, too, is selected by its status.
+fn from_service(reply: ServiceReply) -> FromBackend {
+    FromBackend { selection: reply.status.as_u16().to_string(), headers: reply.headers, body: reply.body }
 }
 
 /// A function's answer is selected by its `errorMessage`, whether or not it failed; success goes to the default.

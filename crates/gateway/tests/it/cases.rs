@@ -13,13 +13,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::seams::{InvokeRefusal, Outcome};
+use base::service_endpoints::{ServiceEndpoint, ServiceEndpoints};
 use bytes::Bytes;
 use http::{HeaderName, StatusCode};
 use plan::integration::{ContentHandling, RequestMapping};
 use plan::validation::{BodyModel, RequiredParameter};
 use plan::{
     Backend, GatewayResponsePlan, GatewayResponses, Integration, MediaTypes, MethodPlan, Passthrough, ResponsePlan,
-    UriTemplate,
+    Service, UriTemplate,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -53,7 +54,8 @@ struct Method {
     path: String,
     verb: String,
     r#type: String,
-    /// What follows the backend's address, or another address, which has a scheme.
+    /// What follows the backend's address, or another address, which has a scheme; for an AWS service, the end of the
+    /// integration's: `s3:path/bucket/{key}`.
     #[serde(default)]
     uri: String,
     /// In milliseconds; two seconds where nothing is said.
@@ -199,7 +201,7 @@ fn run_case(name: &str, case: &Case) {
     );
     plan.binary_media_types = MediaTypes::new(case.binary_media_types.iter().map(String::as_str));
     let (answer, seen) = (case.function.clone(), Arc::clone(&event));
-    let node = Node::start_plan(plan, move |invocation| {
+    let node = Node::start_with_services(plan, service_endpoints(address), move |invocation| {
         *seen.lock().unwrap() = invocation.payload;
         match &answer {
             Some(FunctionAnswer::Returns(value)) => Ok(Outcome::Returned(value.to_string().into())),
@@ -241,6 +243,12 @@ fn run_case(name: &str, case: &Case) {
             }
         }
     }
+}
+
+/// The services that are the backend; others are nowhere.
+fn service_endpoints(address: SocketAddr) -> ServiceEndpoints {
+    let names = ["appsync", "dynamodb", "events", "s3", "sns", "sqs", "ssm", "stepfunctions"];
+    names.iter().map(|name| ServiceEndpoint::parse(&format!("{name}=http://{address}")).unwrap()).collect()
 }
 
 fn check_headers(name: &str, answer: &Answer, expected: &BTreeMap<String, Option<String>>) {
@@ -317,6 +325,13 @@ impl Method {
         match self.r#type.as_str() {
             "MOCK" => Backend::Mock,
             "BROKEN" => Backend::Broken { reason: "an example".into() },
+            "AWS" if !self.uri.is_empty() => {
+                let (service, call) = self.uri.split_once(':').unwrap();
+                let (kind, rest) = call.split_once('/').unwrap();
+                let method = self.http_method.as_deref().map(|verb| verb.parse().unwrap());
+                let service = Service::new("eu-west-1", service, kind == "action", rest);
+                Backend::Service(Box::new(Service { method, ..service }))
+            }
             "HTTP" | "HTTP_PROXY" => Backend::Http {
                 method: self.http_method.as_deref().map(|verb| verb.parse().unwrap()),
                 uri: match self.uri.contains("://") {

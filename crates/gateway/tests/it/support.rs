@@ -9,6 +9,7 @@ use std::time::Duration;
 use base::clock::Clock;
 use base::limits::AccountLimits;
 use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, Outcome, SendFuture};
+use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
 use gateway::listener::{self, Listener};
 use gateway::{AnswerElse, Gateway, Settings};
@@ -106,6 +107,14 @@ impl Node {
         plan: StagePlan,
         function: impl Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static,
     ) -> Node {
+        Node::start_with_services(plan, ServiceEndpoints::default(), function)
+    }
+
+    pub(crate) fn start_with_services(
+        plan: StagePlan,
+        service_endpoints: ServiceEndpoints,
+        function: impl Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static,
+    ) -> Node {
         let index = Arc::new(PlanIndex::new(AccountLimits::LIFTED));
         index.set_stage("api", "dev", Some(Arc::new(plan)));
         index.set_stage("api", "late", None);
@@ -123,6 +132,7 @@ impl Node {
             clock: Clock::System,
             domain: "localhost".into(),
             own_addresses: vec![address],
+            service_endpoints: Arc::new(service_endpoints),
             allow_internal: false,
         };
         let listeners = vec![Listener { sockets, tls: None }];

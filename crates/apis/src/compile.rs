@@ -54,6 +54,7 @@ pub(crate) fn stage_plan(
         variables,
         router,
         binary_media_types: MediaTypes::new(snapshot.api.binary_media_types.iter().map(String::as_str)),
+        minimum_compression_size: snapshot.api.minimum_compression_size,
         guard: api_guard(&snapshot.api),
         gateway_responses: parts::gateway_responses(&snapshot.gateway_responses),
         account_throttle,

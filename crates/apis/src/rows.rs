@@ -38,6 +38,9 @@ pub(crate) struct RestApi {
     pub(crate) tags: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) disable_execute_api_endpoint: bool,
+    /// From how many bytes on bodies are compressed; absent is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) minimum_compression_size: Option<u32>,
 }
 
 impl Record for RestApi {
@@ -176,6 +179,9 @@ pub(crate) struct Integration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) content_handling: Option<ContentHandling>,
     pub(crate) timeout_in_millis: u32,
+    /// `responseTransferMode` is `STREAM`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) streams: bool,
     pub(crate) cache_namespace: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) cache_key_parameters: Vec<String>,

@@ -51,3 +51,6 @@ pub const GATEWAY_PAYLOAD_BYTES: usize = 10 * 1024 * 1024;
 
 /// The largest payload of a synchronous Lambda invocation, either way: 6 MB and 100 bytes, as AWS checks it.
 pub const FUNCTION_PAYLOAD_BYTES: usize = 6_291_556;
+
+/// The most that a function may write to a stream: 200 MB.
+pub const FUNCTION_STREAM_BYTES: u64 = 200 * 1024 * 1024;

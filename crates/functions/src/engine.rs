@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::invoke::Work;
+use crate::invoke::stream::StreamWork;
 use crate::package::{self, PackageError, Tree, Trees, WorkingCopy};
 use crate::pool::{LogSink, TracingSink};
 use crate::runtimes::{FunctionFacts, Runtimes, log_stream, variables};
@@ -48,6 +49,8 @@ impl Default for PoolSettings {
 pub(crate) enum Message {
     /// Run this.
     Invoke(Box<Work>),
+    /// Run this and pass on what it writes.
+    Stream(Box<StreamWork>),
     /// A version has been replaced: end its waiting environments.
     Retire(u64),
     /// End all environments; those at work when the sender's patience ends.

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
-use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture};
+use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, Streaming};
 use store::blobs::BlobStore;
 use store::{SharedStore, StoreError};
 use thiserror::Error;
@@ -40,6 +40,7 @@ use tokio::sync::oneshot;
 
 use engine::{Engine, EngineSettings, Message, PoolSettings, RUNNING_AT_MOST};
 use index::Index;
+use invoke::stream::StreamWork;
 use invoke::{Call, Work};
 use pool::Shard;
 use version::Admitted;
@@ -176,6 +177,25 @@ impl Functions {
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// As [`InvokeFunction::invoke_streaming`], from any thread. The future may move between threads.
+    ///
+    /// # Errors
+    /// As [`InvokeFunction::invoke`].
+    pub async fn stream_from_anywhere(&self, invocation: Invocation) -> Result<Streaming, InvokeRefusal> {
+        let (call, admitted) = self.admit(invocation)?;
+        let (begun, began) = oneshot::channel();
+        let work = StreamWork { call, admitted, begun };
+        let gone = || InvokeRefusal::Unavailable { reason: "no data thread is running".to_owned() };
+        match self.shard() {
+            Some(shard) => drop(tokio::task::spawn_local(invoke::stream::run(shard, work))),
+            None => {
+                let thread = self.engine.choose_thread(&work.call.version);
+                self.engine.send(thread, Message::Stream(Box::new(work))).map_err(|_| gone())?;
+            }
+        }
+        began.await.unwrap_or_else(|_| Err(gone()))
+    }
+
     /// Ends all environments: the waiting ones now, those at work when they are done or `patience` has passed.
     pub async fn shutdown(&self, patience: Duration) {
         let until = tokio::time::Instant::now() + patience;
@@ -226,5 +246,9 @@ impl InvokeFunction for Functions {
                 None => self.invoke_from_anywhere(invocation).await,
             }
         })
+    }
+
+    fn invoke_streaming(&self, invocation: Invocation) -> LocalFuture<'_, Result<Streaming, InvokeRefusal>> {
+        Box::pin(self.stream_from_anywhere(invocation))
     }
 }

@@ -1,5 +1,11 @@
 //! Bodies: reading a request's within its bounds, and sending a response's, whole or as it comes.
 
+pub mod coding;
+pub mod compress;
+pub mod decompress;
+pub mod flow;
+mod pace;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,10 +13,13 @@ use std::time::Duration;
 
 use base::limits::GATEWAY_PAYLOAD_BYTES;
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use self::coding::Coding;
+use self::decompress::UnpackError;
 use crate::fault::Fault;
 use crate::integrate::ResponseBody;
 use crate::log::Pending;
@@ -19,6 +28,18 @@ use crate::settings::BODY_TIMEOUT;
 /// An error that ends a body early.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
+/// A body that is passed on turned out to be longer than 10 MB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+impl std::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the body exceeds 10 MB")
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
 /// The body of a response to a client, or of a request to a backend.
 #[derive(Debug)]
 pub enum Body {
@@ -26,6 +47,8 @@ pub enum Body {
     Whole(Option<Bytes>),
     /// It comes from the other side of the gateway, chunk by chunk, and is bounded.
     Streamed(Box<Streamed>),
+    /// It is packed on its way, or is a stream without a bound.
+    Made(Box<flow::Flow>),
 }
 
 /// A body that is passed on while it comes.
@@ -127,6 +150,7 @@ impl Body {
         match self {
             Body::Whole(bytes) => pending.write(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Body::Streamed(streamed) => streamed.log = Some(pending),
+            Body::Made(flow) => flow.log = Some(pending),
         }
     }
 }
@@ -162,6 +186,7 @@ impl HttpBody for Body {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Body::Made(flow) => flow.poll(context),
             Body::Streamed(streamed) => {
                 let Poll::Ready(frame) = Pin::new(&mut streamed.source).poll_frame(context) else {
                     return streamed.wait(context).map(|()| Some(Err("the other side fell silent".into())));
@@ -171,7 +196,7 @@ impl HttpBody for Body {
                     Some(Ok(frame)) => {
                         let length = frame.data_ref().map_or(0, Bytes::len);
                         if length > streamed.left {
-                            return Poll::Ready(Some(Err("the body exceeds 10 MB".into())));
+                            return Poll::Ready(Some(Err(TooLarge.into())));
                         }
                         streamed.left -= length;
                         streamed.sent += length as u64;
@@ -189,6 +214,7 @@ impl HttpBody for Body {
         match self {
             Body::Whole(bytes) => bytes.is_none(),
             Body::Streamed(streamed) => streamed.source.is_end_stream(),
+            Body::Made(flow) => flow.is_end_stream(),
         }
     }
 
@@ -196,6 +222,7 @@ impl HttpBody for Body {
         match self {
             Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Body::Streamed(streamed) => streamed.source.size_hint(),
+            Body::Made(flow) => flow.size_hint(),
         }
     }
 }
@@ -253,17 +280,53 @@ where
 pub struct RequestBody {
     incoming: Option<Incoming>,
     whole: Option<Bytes>,
+    is_unpacked: bool,
 }
 
 impl RequestBody {
     /// Takes the body over from the connection.
     pub fn new(incoming: Incoming) -> RequestBody {
-        RequestBody { incoming: Some(incoming), whole: None }
+        RequestBody { incoming: Some(incoming), whole: None, is_unpacked: false }
     }
 
     /// Whether the client announces more than 10 MB, so that no phase need begin.
     pub fn is_announced_too_large(&self) -> bool {
         self.incoming.as_ref().is_some_and(|incoming| incoming.size_hint().lower() > GATEWAY_PAYLOAD_BYTES as u64)
+    }
+
+    /// Whether there may be a body.
+    pub fn is_expected(&self) -> bool {
+        self.whole.is_some() || self.incoming.as_ref().is_some_and(|incoming| !incoming.is_end_stream())
+    }
+
+    /// Whether it was packed and has been unpacked.
+    pub fn is_unpacked(&self) -> bool {
+        self.is_unpacked
+    }
+
+    /// Undoes the codings that the client has applied to the body. A body of fewer than `minimum` bytes stays as it is.
+    ///
+    /// # Errors
+    /// [`Fault::BadCoding`] for an unknown coding and for what is not packed so, [`Fault::RequestTooLarge`] when more
+    /// than 10 MB come out, and as [`whole`](RequestBody::whole).
+    pub async fn unpack(&mut self, headers: &HeaderMap, minimum: Option<u32>) -> Result<(), Fault> {
+        let codings = Coding::applied(headers).map_err(|_| Fault::BadCoding)?;
+        if codings.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = self.whole().await?;
+        if bytes.is_empty() || minimum.is_some_and(|minimum| bytes.len() < minimum as usize) {
+            return Ok(());
+        }
+        for coding in codings.into_iter().rev() {
+            let unpacked = decompress::unpack(coding, &bytes, GATEWAY_PAYLOAD_BYTES).await;
+            bytes = unpacked.map_err(|error| match error {
+                UnpackError::TooLarge => Fault::RequestTooLarge,
+                UnpackError::Malformed => Fault::BadCoding,
+            })?;
+        }
+        (self.whole, self.is_unpacked) = (Some(bytes), true);
+        Ok(())
     }
 
     /// All of the body; at most 10 MB.

@@ -47,6 +47,8 @@ pub enum Fault {
     },
     /// No template matches the body's media type and passing it through is not allowed.
     UnsupportedMediaType,
+    /// The body's content coding is unknown, or the body is not packed so.
+    BadCoding,
     /// A mapping needs JSON and the request's body is not.
     BodyNotJson,
     /// The request could not be transformed: a template failed, or Base64 could not be decoded.
@@ -92,6 +94,11 @@ pub enum Fault {
     FunctionFailed,
     /// The function's answer is not what a proxy integration expects.
     MalformedProxyResponse {
+        /// For the log.
+        reason: &'static str,
+    },
+    /// What the function streams does not begin with metadata as a proxy integration expects them.
+    MalformedStream {
         /// For the log.
         reason: &'static str,
     },

@@ -16,8 +16,11 @@ use crate::uri::UriTemplate;
 pub struct Integration {
     /// Where the request goes.
     pub backend: Backend,
-    /// How long to wait for it. AWS: 50 ms to 29 s.
+    /// How long to wait for it. AWS: 50 ms to 29 s, and to 15 minutes where it streams.
     pub timeout: Duration,
+    /// The answer is passed on while it comes, without a bound on its size (`responseTransferMode` `STREAM`); `timeout`
+    /// then covers all of it. Only for proxy integrations.
+    pub streams: bool,
     /// How the request is mapped.
     pub request: RequestMapping,
     /// Integration responses, by rising status code. Empty for proxy integrations.

@@ -25,6 +25,9 @@ pub struct StagePlan {
     pub router: Router<ResourcePlan>,
     /// Which bodies are bytes rather than text.
     pub binary_media_types: MediaTypes,
+    /// From how many bytes on a body is packed for a client that takes it so (`minimumCompressionSize`), and below how
+    /// many a packed request is left as it is; `None` packs nothing.
+    pub minimum_compression_size: Option<u32>,
     /// What guards the whole API and is not built yet: every request is refused.
     pub guard: Option<Guard>,
     /// What the API answers in place of the gateway's own error bodies; `None` where nothing is defined.

@@ -22,6 +22,7 @@ pub(super) fn compile(
         backend: backend(verb, integration, variables)
             .unwrap_or_else(|reason| Backend::Broken { reason: reason.into() }),
         timeout: Duration::from_millis(u64::from(integration.timeout_in_millis)),
+        streams: integration.streams && integration.kind.is_proxy(),
         request: request(integration),
         responses: match integration.kind.is_proxy() {
             true => Vec::new(),
@@ -35,6 +36,7 @@ pub(super) fn broken(reason: &str) -> Plan {
     Plan {
         backend: Backend::Broken { reason: reason.into() },
         timeout: Duration::from_secs(29),
+        streams: false,
         request: RequestMapping::default(),
         responses: Vec::new(),
     }
@@ -81,7 +83,11 @@ fn backend(method_verb: &str, integration: &Integration, variables: &Variables) 
             if verb != "POST" {
                 return Err("a Lambda function is invoked by POST".into());
             }
-            let function = AwsUri::parse(uri).ok().and_then(|uri| uri.lambda_function());
+            let address = AwsUri::parse(uri).ok();
+            let function = match integration.streams {
+                true => address.and_then(|uri| uri.lambda_stream()),
+                false => address.and_then(|uri| uri.lambda_function()),
+            };
             let function = function.ok_or_else(|| format!("{uri} is not the address of a Lambda function"))?;
             let credentials = integration.credentials.as_deref().map(|role| fill(role, variables).into());
             Ok(Backend::Lambda { function_arn: fill(function, variables).into(), credentials, proxy })

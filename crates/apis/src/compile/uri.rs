@@ -51,6 +51,16 @@ impl<'a> AwsUri<'a> {
         let function = self.rest.strip_prefix("2015-03-31/functions/")?.strip_suffix("/invocations")?;
         (!function.is_empty()).then_some(function)
     }
+
+    /// The ARN of the Lambda function whose answer the address streams. Stage variables may stand in it.
+    pub(crate) fn lambda_stream(&self) -> Option<&'a str> {
+        if self.service != "lambda" || self.is_action {
+            return None;
+        }
+        let function =
+            self.rest.strip_prefix("2021-11-15/functions/")?.strip_suffix("/response-streaming-invocations")?;
+        (!function.is_empty()).then_some(function)
+    }
 }
 
 /// Replaces each `${stageVariables.name}` by the stage's value; one that the stage has not becomes nothing.

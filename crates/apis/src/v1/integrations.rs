@@ -108,7 +108,9 @@ fn new_integration(input: &model::PutIntegrationRequest, resource_id: String) ->
             Some(text) => passthrough(text)?,
         },
         content_handling: content_handling(input.content_handling.as_deref())?,
-        timeout_in_millis: input.timeout_in_millis.map_or(Ok(29_000), |timeout| self::timeout(i64::from(timeout)))?,
+        // A timeout below zero is out of bounds however the answer comes.
+        timeout_in_millis: input.timeout_in_millis.map_or(29_000, |timeout| u32::try_from(timeout).unwrap_or(0)),
+        streams: streams(input.response_transfer_mode.as_deref())?,
         cache_namespace: input.cache_namespace.clone().filter(|name| !name.is_empty()).unwrap_or(resource_id),
         cache_key_parameters: parameters,
         responses: BTreeMap::new(),
@@ -118,7 +120,6 @@ fn new_integration(input: &model::PutIntegrationRequest, resource_id: String) ->
 /// What AWS has and this version has not, each by its name.
 fn refuse_unbuilt(input: &model::PutIntegrationRequest) -> Answer<()> {
     check_connection_type(input.connection_type.as_deref())?;
-    check_transfer_mode(input.response_transfer_mode.as_deref())?;
     let skips = input.tls_config.as_ref().and_then(|tls| tls.insecure_skip_verification).unwrap_or(false);
     let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
     let unbuilt = [
@@ -139,10 +140,37 @@ fn check_connection_type(kind: Option<&str>) -> Answer<()> {
     }
 }
 
-fn check_transfer_mode(mode: Option<&str>) -> Answer<()> {
+/// Whether the answer is passed on while it comes.
+fn streams(mode: Option<&str>) -> Answer<bool> {
     match mode {
-        None | Some("" | "BUFFERED") => Ok(()),
-        Some(other) => Err(Refusal::not_built(format_args!("responseTransferMode {other}"))),
+        None | Some("" | "BUFFERED") => Ok(false),
+        Some("STREAM") => Ok(true),
+        Some(_) => {
+            Err(Refusal::bad_request("Invalid responseTransferMode specified. Valid options are BUFFERED,STREAM"))
+        }
+    }
+}
+
+/// Only proxy integrations stream, and a function that is to stream has an address of its own.
+///
+/// The refusal of a streaming address without `STREAM` is known of AWS; the others are worded after it.
+fn check_transfer_mode(integration: &Integration) -> Answer<()> {
+    let refused = |mode: &str, what: &str| {
+        Err(Refusal::BadRequest(format!(
+            "Invalid ResponseTransferMode. Cannot use ResponseTransferMode {mode} for {what} integrations."
+        )))
+    };
+    let kind = integration.kind;
+    let address = AwsUri::parse(integration.uri.as_deref().unwrap_or_default()).ok().filter(|_| kind.is_aws());
+    let (buffers, streams) =
+        address.map_or((false, false), |uri| (uri.lambda_function().is_some(), uri.lambda_stream().is_some()));
+    match integration.streams {
+        true if !kind.is_proxy() => refused("STREAM", kind.text()),
+        true if buffers => refused("STREAM", "Lambda functions invoked by Invoke for AWS_PROXY"),
+        false if streams => {
+            refused("BUFFERED", &format!("Lambda functions invoked by InvokeWithResponseStream for {}", kind.text()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -166,13 +194,18 @@ pub(super) fn content_handling(text: Option<&str>) -> Answer<Option<ContentHandl
     }
 }
 
-fn timeout(milliseconds: i64) -> Answer<u32> {
-    let bounded = u32::try_from(milliseconds).ok().filter(|timeout| (50..=29_000).contains(timeout));
-    bounded.ok_or_else(|| Refusal::bad_request("Timeout should be between 50 ms and 29000 ms"))
+/// The longest timeout: 29 s, and 15 minutes for an answer that streams.
+fn check_timeout(integration: &Integration) -> Answer<()> {
+    let longest = if integration.streams { 900_000 } else { 29_000 };
+    match (50..=longest).contains(&integration.timeout_in_millis) {
+        true => Ok(()),
+        false => Err(Refusal::BadRequest(format!("Timeout should be between 50 ms and {longest} ms"))),
+    }
 }
 
-/// Checks an integration as a whole, in AWS's order: verb, address, mappings.
+/// Checks an integration as a whole, in AWS's order: timeout, verb, address, mode of transfer, mappings.
 fn check(integration: &Integration, declared: Option<&BTreeMap<String, bool>>) -> Answer<()> {
+    check_timeout(integration)?;
     match &integration.http_method {
         Some(verb) => validate::verb(verb)?,
         None if integration.kind == IntegrationType::Mock => {}
@@ -188,6 +221,7 @@ fn check(integration: &Integration, declared: Option<&BTreeMap<String, bool>>) -
             return Err(Refusal::bad_request("Role ARN must be specified for AWS integrations"));
         }
     }
+    check_transfer_mode(integration)?;
     for (key, value) in integration.request_parameters.iter().flatten() {
         validate::request_mapping(key, value, declared)?;
         if integration.kind == IntegrationType::Aws && AwsUri::parse(uri).is_ok_and(|uri| uri.service == "lambda") {
@@ -244,8 +278,12 @@ fn check_aws_uri(uri: &str, kind: IntegrationType) -> Answer<()> {
             false => Ok(()),
         };
     }
-    if parsed.service == "lambda" && parsed.rest.ends_with("/response-streaming-invocations") {
-        return Err(Refusal::not_built("response-streaming-invocations"));
+    if parsed.lambda_stream().is_some() {
+        // What a mapped integration would do with a stream, AWS does not say.
+        return match kind == IntegrationType::Aws {
+            true => Err(Refusal::not_built("an AWS integration with response-streaming-invocations")),
+            false => Ok(()),
+        };
     }
     let firehose = parsed.service == "firehose" && parsed.is_action;
     if kind == IntegrationType::AwsProxy && !firehose {
@@ -286,10 +324,11 @@ fn apply(integration: &mut Integration, edit: Edit) -> Answer<()> {
         "/credentials" => integration.credentials = edit.optional(),
         "/passthroughBehavior" => integration.passthrough = passthrough(edit.text())?,
         "/contentHandling" => integration.content_handling = content_handling(edit.optional().as_deref())?,
-        "/timeoutInMillis" => integration.timeout_in_millis = timeout(edit.text().parse().unwrap_or(-1))?,
+        // What is no number is out of bounds, too.
+        "/timeoutInMillis" => integration.timeout_in_millis = edit.text().parse().unwrap_or(0),
         "/cacheNamespace" => integration.cache_namespace = edit.text().to_owned(),
         "/connectionType" => check_connection_type(edit.value.as_deref())?,
-        "/responseTransferMode" => check_transfer_mode(edit.value.as_deref())?,
+        "/responseTransferMode" => integration.streams = streams(edit.value.as_deref())?,
         "/tlsConfig/insecureSkipVerification" if !edit.flag() => {}
         "/connectionId" | "/integrationTarget" if edit.optional().is_none() => {}
         "/requestTemplates/{}" => edit_templates(&mut integration.request_templates, edit, "requestTemplates")?,
@@ -350,7 +389,7 @@ pub(super) fn shown(integration: &Integration) -> model::Integration {
         cache_namespace: Some(integration.cache_namespace.clone()),
         cache_key_parameters: Some(integration.cache_key_parameters.clone()),
         integration_responses: (!integration.responses.is_empty()).then(|| responses.collect()),
-        response_transfer_mode: Some("BUFFERED".into()),
+        response_transfer_mode: Some(if integration.streams { "STREAM" } else { "BUFFERED" }.into()),
         ..model::Integration::default()
     }
 }

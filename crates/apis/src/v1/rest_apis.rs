@@ -136,9 +136,8 @@ fn new_api(input: model::CreateRestApiRequest, id: String, created: u64) -> Answ
         return Err(Refusal::bad_request("Description cannot be an empty string"));
     }
     check_name(&input.name)?;
-    if let Some(size) = input.minimum_compression_size {
-        return Err(compression_refusal(&size.to_string()));
-    }
+    let minimum_compression_size =
+        input.minimum_compression_size.map(|size| compression_size(&size.to_string())).transpose()?;
     let unbuilt = [
         ("cloneFrom", input.clone_from.is_some()),
         ("securityPolicy", input.security_policy.is_some()),
@@ -169,6 +168,7 @@ fn new_api(input: model::CreateRestApiRequest, id: String, created: u64) -> Answ
         policy: input.policy.filter(|policy| !policy.is_empty()),
         tags,
         disable_execute_api_endpoint: input.disable_execute_api_endpoint.unwrap_or(false),
+        minimum_compression_size,
     })
 }
 
@@ -214,12 +214,10 @@ fn wrong_ip_address_type() -> Refusal {
     Refusal::bad_request("ipAddressType must be either ipv4 or dualstack.")
 }
 
-/// A size out of range is AWS's error; a good one is what this version cannot do.
-fn compression_refusal(size: &str) -> Refusal {
-    match size.parse::<u32>() {
-        Ok(0..=10_485_760) => Refusal::not_built("minimumCompressionSize"),
-        _ => Refusal::bad_request("Invalid minimum compression size, must be between 0 and 10485760"),
-    }
+/// From how many bytes on bodies are compressed.
+fn compression_size(size: &str) -> Answer<u32> {
+    let bounded = size.parse::<u32>().ok().filter(|size| *size <= 10_485_760);
+    bounded.ok_or_else(|| Refusal::bad_request("Invalid minimum compression size, must be between 0 and 10485760"))
 }
 
 /// A policy must be a JSON object of at most 8,192 characters. What it says is not looked at here.
@@ -245,9 +243,10 @@ fn apply(api: &mut RestApi, edit: Edit) -> Answer<()> {
             return Err(Refusal::bad_request("Invalid API key source specified. Valid options are HEADER,AUTHORIZER"));
         }
         "/apiKeySource" => api.api_key_source = edit.text().to_owned(),
-        // Emptied: off, which it is.
-        "/minimumCompressionSize" if edit.text().is_empty() => {}
-        "/minimumCompressionSize" => return Err(compression_refusal(edit.text())),
+        // Emptied: off.
+        "/minimumCompressionSize" => {
+            api.minimum_compression_size = edit.optional().map(|size| compression_size(&size)).transpose()?;
+        }
         "/disableExecuteApiEndpoint" => api.disable_execute_api_endpoint = edit.flag(),
         "/policy" => {
             check_policy(edit.text())?;
@@ -323,6 +322,7 @@ fn shown(api: &RestApi, tags: ShowTags) -> model::RestApi {
         policy: api.policy.as_deref().map(escaped),
         tags: (tags == ShowTags::Always || !api.tags.is_empty()).then(|| api.tags.clone()),
         disable_execute_api_endpoint: Some(api.disable_execute_api_endpoint),
+        minimum_compression_size: api.minimum_compression_size.and_then(|size| i32::try_from(size).ok()),
         root_resource_id: Some(api.root_resource_id.clone()),
         ..model::RestApi::default()
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::LocalFuture;
+use super::{LocalFuture, Streaming};
 
 /// One synchronous call of a function, as the caller knows it.
 #[derive(Clone, Debug)]
@@ -105,4 +105,10 @@ pub enum InvokeRefusal {
 pub trait InvokeFunction: Send + Sync {
     /// Runs one function once.
     fn invoke(&self, invocation: Invocation) -> LocalFuture<'_, Result<Invoked, InvokeRefusal>>;
+
+    /// Runs one function once and gives its answer while the function writes it: the future ends when the function
+    /// begins. A function that does not stream answers in one part.
+    fn invoke_streaming(&self, invocation: Invocation) -> LocalFuture<'_, Result<Streaming, InvokeRefusal>> {
+        Box::pin(async move { Ok(self.invoke(invocation).await?.into()) })
+    }
 }

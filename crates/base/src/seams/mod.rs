@@ -1,7 +1,9 @@
 //! The seams: traits where subsystems meet without knowing each other, one file each. The binary ties them together.
 
+mod function_stream;
 mod invoke_function;
 
+pub use function_stream::{StreamPart, StreamParts, Streaming};
 pub use invoke_function::{Caller, Invocation, InvokeFunction, InvokeRefusal, Invoked, Outcome};
 
 use std::future::Future;

@@ -3,6 +3,7 @@
 mod outcome;
 mod payload;
 mod report;
+pub(crate) mod stream;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -122,21 +123,43 @@ async fn run_once(shard: &Rc<Shard>, call: &Call, lease: &mut Lease) -> Result<R
     };
     let event: &[u8] = if call.payload.is_empty() { b"{}" } else { &call.payload };
     let report = call.tail_log.then(|| Report::begin(lease.environment(), &request_id));
-    let answer = lease.exchange(&header, event, began + settings.timeout).await;
+    let until = began + settings.timeout;
+    let answer = match lease.exchange(&header, event, until).await {
+        Ok(Answer::StreamBegun(id, _)) => Box::pin(stream::collect(lease, &id, until)).await,
+        other => other,
+    };
     let init = lease.environment().init.take();
-    let outcome = match answer {
-        Ok(Answer::Response(_, payload)) => Outcome::Returned(payload),
-        Ok(Answer::Error(_, payload) | Answer::LastError(_, payload)) => Outcome::Failed(payload),
-        Ok(Answer::BadEvent(_)) => {
-            return Ok(Err(InvokeRefusal::BadPayload { message: payload::not_json(event), too_large: false }));
-        }
-        Ok(Answer::Ready | Answer::InitFailed(_)) => Outcome::Failed(outcome::exited(&request_id, None)),
-        Err(NoAnswer::NeverAsked) => return Err(Retry),
-        Err(NoAnswer::TimedOut) => Outcome::Failed(outcome::timed_out(&request_id, settings.timeout)),
-        Err(NoAnswer::Exited(status)) => Outcome::Failed(outcome::exited(&request_id, status)),
+    let outcome = match outcome_of(answer, call, &request_id)? {
+        Ok(outcome) => outcome,
+        Err(refusal) => return Ok(Err(refusal)),
     };
     let log_tail = report.map(|report| report.end(lease.environment(), began.elapsed(), init, &outcome));
     Ok(Ok(Invoked { request_id, executed_version: Arc::clone(&settings.number), outcome, log_tail }))
+}
+
+/// What an answer, or that there is none, says about the invocation.
+fn outcome_of(
+    answer: Result<Answer, NoAnswer>,
+    call: &Call,
+    request_id: &str,
+) -> Result<Result<Outcome, InvokeRefusal>, Retry> {
+    Ok(Ok(match answer {
+        Ok(Answer::Response(_, payload)) => Outcome::Returned(payload),
+        Ok(Answer::StreamEnded(_, payload)) if payload.is_empty() => Outcome::Failed(outcome::exited(request_id, None)),
+        Ok(Answer::Error(_, payload) | Answer::LastError(_, payload) | Answer::StreamEnded(_, payload)) => {
+            Outcome::Failed(payload)
+        }
+        Ok(Answer::BadEvent(_)) => {
+            return Ok(Err(InvokeRefusal::BadPayload { message: payload::not_json(&call.payload), too_large: false }));
+        }
+        // No process that keeps to the protocol answers so.
+        Ok(Answer::Ready | Answer::InitFailed(_) | Answer::StreamBegun(..) | Answer::Chunk(..)) => {
+            Outcome::Failed(outcome::exited(request_id, None))
+        }
+        Err(NoAnswer::NeverAsked) => return Err(Retry),
+        Err(NoAnswer::TimedOut) => Outcome::Failed(outcome::timed_out(request_id, call.version.settings.timeout)),
+        Err(NoAnswer::Exited(status)) => Outcome::Failed(outcome::exited(request_id, status)),
+    }))
 }
 
 /// A function that cannot start has failed; only what is our own fault is a refusal.

@@ -23,6 +23,13 @@ pub(super) fn exited(request_id: &str, status: Option<ExitStatus>) -> Bytes {
     payload("Runtime.ExitError", &format!("RequestId: {request_id} Error: {how}"))
 }
 
+/// The function wrote more than a caller can have.
+pub(super) fn too_large() -> Bytes {
+    let limit = base::limits::FUNCTION_PAYLOAD_BYTES;
+    let message = format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).");
+    payload("Function.ResponseSizeTooLarge", &message)
+}
+
 fn payload(kind: &str, message: &str) -> Bytes {
     json!({ "errorType": kind, "errorMessage": message }).to_string().into()
 }

@@ -129,6 +129,7 @@ impl Environment {
             Answer::Response(id, _) | Answer::Error(id, _) | Answer::LastError(id, _) | Answer::BadEvent(id) => {
                 id == wanted
             }
+            Answer::StreamBegun(id, _) | Answer::Chunk(id, _) | Answer::StreamEnded(id, _) => id == wanted,
             Answer::Ready | Answer::InitFailed(_) => false,
         })
         .await
@@ -170,7 +171,9 @@ impl Environment {
             match self.take_frame(total) {
                 Some(answer) if wanted(&answer) => {
                     let is_last = matches!(answer, Answer::LastError(..) | Answer::InitFailed(_));
-                    self.tainted |= is_last || !self.buffer.is_empty();
+                    // More may follow in a stream, and after nothing else.
+                    let streams = matches!(answer, Answer::StreamBegun(..) | Answer::Chunk(..));
+                    self.tainted |= is_last || !(streams || self.buffer.is_empty());
                     return Ok(answer);
                 }
                 Some(_) => self.tainted = true,
@@ -204,7 +207,8 @@ impl Environment {
         }
     }
 
-    fn time_out(&mut self) -> NoAnswer {
+    /// Ends the process because its time is up.
+    pub(crate) fn time_out(&mut self) -> NoAnswer {
         self.tainted = true;
         self.life.kill();
         NoAnswer::TimedOut

@@ -78,6 +78,12 @@ pub(crate) enum Answer {
     LastError([u8; REQUEST_ID], Bytes),
     /// The event was not JSON.
     BadEvent([u8; REQUEST_ID]),
+    /// The handler begins to stream; the content type that it gave.
+    StreamBegun([u8; REQUEST_ID], Bytes),
+    /// Bytes of the stream.
+    Chunk([u8; REQUEST_ID], Bytes),
+    /// The stream has ended; an error payload if the handler failed, else nothing.
+    StreamEnded([u8; REQUEST_ID], Bytes),
 }
 
 /// What is known about the bytes read so far.
@@ -115,6 +121,9 @@ pub(crate) fn read(frame: &[u8], payload: impl FnOnce(usize) -> Bytes) -> Option
         4 => Some(Answer::Error(request_id()?, payload(PREFIX + REQUEST_ID))),
         5 => Some(Answer::BadEvent(request_id()?)),
         6 => Some(Answer::LastError(request_id()?, payload(PREFIX + REQUEST_ID))),
+        7 => Some(Answer::StreamBegun(request_id()?, payload(PREFIX + REQUEST_ID))),
+        8 => Some(Answer::Chunk(request_id()?, payload(PREFIX + REQUEST_ID))),
+        9 => Some(Answer::StreamEnded(request_id()?, payload(PREFIX + REQUEST_ID))),
         _ => None,
     }
 }
@@ -156,6 +165,7 @@ mod tests {
         assert_eq!(progress(&two), Progress::Whole(5));
         assert_eq!(progress(&[0, 0, 0, 0]), Progress::Breach);
         assert_eq!(progress(&[0xff; 4]), Progress::Breach);
+        assert_eq!(read(&frame(10, b""), |_| Bytes::new()), None);
         assert_eq!(read(&frame(9, b""), |_| Bytes::new()), None);
         assert_eq!(read(&frame(3, b"short"), |_| Bytes::new()), None);
     }

@@ -72,8 +72,24 @@ impl Lease {
         held.environment.send(event, until).await?;
         held.stage = Stage::Running { request_id, until };
         let answer = held.environment.receive(&request_id, until).await;
-        held.stage = Stage::Fresh;
-        self.took = Some(began.elapsed());
+        if !matches!(answer, Ok(Answer::StreamBegun(..))) {
+            held.stage = Stage::Fresh;
+            self.took = Some(began.elapsed());
+        }
+        answer
+    }
+
+    /// Waits for what follows in a stream that has begun.
+    pub(crate) async fn next(&mut self, request_id: &[u8; REQUEST_ID], until: Instant) -> Result<Answer, NoAnswer> {
+        let held = self.held();
+        let answer = match Instant::now() < until {
+            true => held.environment.receive(request_id, until).await,
+            // A process that never stops writing would never be waited for.
+            false => Err(held.environment.time_out()),
+        };
+        if !matches!(answer, Ok(Answer::Chunk(..))) {
+            held.stage = Stage::Fresh;
+        }
         answer
     }
 
@@ -108,7 +124,13 @@ impl Abandoned {
     /// Waits for the answer that nobody wants, and frees the environment.
     pub(super) async fn finish(mut self, shard: Rc<Shard>) {
         // Whatever the answer is, `release` sees whether the environment is still good.
-        let _ = self.environment.receive(&self.request_id, self.until).await;
+        while Instant::now() < self.until {
+            let answer = self.environment.receive(&self.request_id, self.until).await;
+            if !matches!(answer, Ok(Answer::StreamBegun(..) | Answer::Chunk(..))) {
+                return shard.release(self.environment);
+            }
+        }
+        self.environment.time_out();
         shard.release(self.environment);
     }
 }

@@ -260,6 +260,9 @@ impl Shard {
                         let shard = Rc::clone(&self);
                         tokio::task::spawn_local(async move { invoke::run_for_another(&shard, *work).await });
                     }
+                    Some(Message::Stream(work)) => {
+                        tokio::task::spawn_local(invoke::stream::run_here(Rc::clone(&self), *work));
+                    }
                     Some(Message::Retire(serial)) => {
                         self.drop_idle(serial, |_| true);
                         self.paces.forget(serial);

@@ -12,6 +12,8 @@ const util = require('util');
 const SOCKET = 3;
 const INVOKE = 1;
 const [READY, INIT_ERROR, RESPONSE, ERROR, BAD_EVENT, LAST_ERROR] = [1, 2, 3, 4, 5, 6];
+const [STREAM_BEGUN, CHUNK, STREAM_ENDED] = [7, 8, 9];
+const LARGEST_CHUNK = 262144;
 const LARGEST_RESPONSE = 6291556;
 // length, kind, deadline in ms (8), request id (36), lengths of: function ARN (2), trace id (2), client context (4)
 const HEADER = 57;
@@ -183,6 +185,134 @@ function finish(event, context, kind, value) {
   }
 }
 
+// ------------------------------------------------------------------------------------------------ streams
+
+// What marks a handler as one that streams; the name is AWS's, so that libraries which look for it find it.
+const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
+
+function beginStream(event) {
+  if (event.begun) return Buffer.alloc(0);
+  event.begun = true;
+  send(STREAM_BEGUN, event.id, event.contentType);
+  const before = [];
+  const hook = event.stream._onBeforeFirstWrite;
+  if (typeof hook === 'function') hook((data) => before.push(Buffer.from(data)));
+  return Buffer.concat(before);
+}
+
+// Writes on a thread of Node's pool: a reader who is slow holds up the stream, but not the function's other work.
+function writeChunks(event, data, done) {
+  if (data.length === 0) {
+    done();
+    return;
+  }
+  const part = data.subarray(0, LARGEST_CHUNK);
+  const frame = Buffer.allocUnsafe(REPLY + part.length);
+  frame.writeUInt32LE(REPLY - 4 + part.length, 0);
+  frame[4] = CHUNK;
+  frame.latin1Write(event.id, 5);
+  part.copy(frame, REPLY);
+  event.writing = true;
+  const finished = (error) => {
+    event.writing = false;
+    if (event.failure !== undefined) endStream(event, event.failure.error);
+    else if (error) done(error);
+    else writeChunks(event, data.subarray(part.length), done);
+  };
+  const write = (at) => fs.write(SOCKET, frame, at, frame.length - at, null, (error, count) => {
+    if (error && error.code === 'EAGAIN') setTimeout(write, 1, at);
+    else if (error) finished(error);
+    else if (at + count < frame.length) write(at + count);
+    else finished();
+  });
+  write(0);
+}
+
+function makeStream(event) {
+  const { Writable } = require('stream');
+  const stream = new Writable({
+    highWaterMark: handler[HIGH_WATER_MARK] || 65536,
+    write(chunk, encoding, done) {
+      if (event.settled) {
+        done(new Error('The invocation of this stream has ended.'));
+        return;
+      }
+      const before = beginStream(event);
+      writeChunks(event, before.length === 0 ? chunk : Buffer.concat([before, chunk]), done);
+    },
+    final(done) {
+      if (event.settled) done();
+      else writeChunks(event, beginStream(event), done);
+    },
+  });
+  stream.setContentType = (type) => {
+    if (!event.begun) event.contentType = String(type);
+  };
+  stream.setIsBase64Encoded = () => {};
+  stream.on('error', (error) => endStream(event, error));
+  stream.on('finish', () => {
+    event.finished = true;
+    if (event.returned) endStream(event);
+  });
+  event.stream = stream;
+  event.contentType = '';
+  return stream;
+}
+
+function endStream(event, error) {
+  if (event.settled) return;
+  if (event.writing) {
+    // In the middle of a frame; what is on its way goes first.
+    if (error !== undefined) event.failure = { error };
+    return;
+  }
+  event.settled = true;
+  let text = '';
+  if (error !== undefined) {
+    const described = describe(error);
+    logError('Invoke Error', error, described);
+    text = JSON.stringify(described);
+  }
+  current = null;
+  send(event.begun ? STREAM_ENDED : ERROR, event.id, text);
+  setImmediate(next);
+}
+
+function runStream(event, data, context) {
+  const result = handler(data, makeStream(event), context);
+  if (result === null || result === undefined || typeof result.then !== 'function') {
+    throw new RuntimeError('InvalidStreamingOperation', 'Streaming does not support non-async handlers.');
+  }
+  result.then(
+    () => {
+      // A stream that the handler has left open ends when nothing is left that could write to it.
+      event.returned = true;
+      if (event.finished) endStream(event);
+    },
+    (error) => endStream(event, error),
+  );
+}
+
+globalThis.awslambda = {
+  streamifyResponse(streaming, options) {
+    streaming[STREAMING] = 'response';
+    if (options && options.highWaterMark > 0) streaming[HIGH_WATER_MARK] = Number(options.highWaterMark);
+    return streaming;
+  },
+  HttpResponseStream: class HttpResponseStream {
+    static from(stream, metadata) {
+      stream.setContentType('application/vnd.awslambda.http-integration-response');
+      const text = JSON.stringify(metadata);
+      stream._onBeforeFirstWrite = (write) => {
+        write(text);
+        write(new Uint8Array(8));
+      };
+      return stream;
+    }
+  },
+};
+
 function makeContext(event, deadline, invokedFunctionArn, clientContext) {
   const context = {
     callbackWaitsForEmptyEventLoop: true,
@@ -238,13 +368,18 @@ function next() {
     const clientContext = contextAt === eventAt ? undefined : JSON.parse(decode(contextAt, eventAt));
     context = makeContext(event, deadline, input.utf8Slice(arnAt, traceAt), clientContext);
     if (input.length > 1 << 20) input = Buffer.allocUnsafeSlow(65536);
+    if (handler[STREAMING] !== undefined) {
+      runStream(event, data, context);
+      return;
+    }
     const callback = (error, value) => context.done(error, value);
     const result = handler(data, context, callback);
     if (result !== null && result !== undefined && typeof result.then === 'function') {
       result.then((value) => settle(event, RESPONSE, value), (error) => settle(event, ERROR, error));
     }
   } catch (error) {
-    settle(event, ERROR, error);
+    if (event.stream !== undefined) endStream(event, error);
+    else settle(event, ERROR, error);
   }
 }
 
@@ -343,7 +478,8 @@ function last(label, error, described, status) {
   logError(label, error, described);
   const text = JSON.stringify(described);
   if (handler === undefined) send(INIT_ERROR, undefined, text);
-  else if (current !== null) send(LAST_ERROR, current.id, text);
+  // In the middle of a frame nothing else can be said.
+  else if (current !== null && !current.writing) send(LAST_ERROR, current.id, text);
   process.reallyExit(status);
 }
 
@@ -362,6 +498,12 @@ process.on('unhandledRejection', (reason, promise) => {
 // Nothing is left that could wake the function: what it has told a callback is its answer, and else it has none.
 process.on('beforeExit', () => {
   if (current === null) return;
+  if (current.stream !== undefined) {
+    current.returned = true;
+    if (current.finished) endStream(current);
+    else current.stream.end();
+    return;
+  }
   const [kind, value] = current.waiting === null ? [RESPONSE, null] : current.waiting;
   settle(current, kind, value);
 });

@@ -9,3 +9,4 @@ mod lab;
 mod pool;
 mod records;
 mod sandbox;
+mod streaming;

@@ -17,7 +17,7 @@ use tower_service::Service;
 
 use super::connect::{Connector, NotAllowed};
 use super::pool::{Backend, Connections, Lease, Pool, ResponseBody};
-use crate::body::Body;
+use crate::body::{Body, TooLarge};
 use crate::fault::Fault;
 use crate::settings::Settings;
 
@@ -155,6 +155,10 @@ fn fault_of(error: &(dyn Error + 'static)) -> Fault {
         let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         if let Some(not_allowed) = inside.and_then(|inside| inside.downcast_ref::<NotAllowed>()) {
             return Fault::BadEndpoint { reason: not_allowed.to_string().into() };
+        }
+        // It is the client's body that breaks off.
+        if error.is::<TooLarge>() {
+            return Fault::RequestTooLarge;
         }
         if !reason.is_empty() {
             reason.push_str(": ");

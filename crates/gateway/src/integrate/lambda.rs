@@ -20,6 +20,27 @@ pub(super) async fn invoke(
     payload: Bytes,
     trace: Option<&str>,
 ) -> Result<Outcome, Fault> {
+    let (invocation, proxy) = invocation(exchange, routed, payload, trace)?;
+    match thread.settings.functions.invoke(invocation).await {
+        Ok(invoked) => Ok(invoked.outcome),
+        // Behind a mapping template, what Lambda says about it is mapped like an answer of the function.
+        Err(InvokeRefusal::BadPayload { message, too_large: false }) if !proxy => {
+            let mut payload = String::from("{\"Type\":\"User\",\"message\":");
+            push_quoted(&mut payload, &message);
+            payload.push('}');
+            Ok(Outcome::Returned(payload.into()))
+        }
+        Err(refusal) => Err(fault_of(refusal)),
+    }
+}
+
+/// What the function is asked, and whether its answer is a proxy integration's.
+pub(super) fn invocation(
+    exchange: &Exchange,
+    routed: &Routed<'_>,
+    payload: Bytes,
+    trace: Option<&str>,
+) -> Result<(Invocation, bool), Fault> {
     let Backend::Lambda { function_arn, credentials, proxy } = &routed.method.integration.backend else {
         return Err(Fault::Internal { reason: "a function was to be called for a backend that is none".into() });
     };
@@ -50,17 +71,16 @@ pub(super) async fn invoke(
         client_context: None,
         tail_log: false,
     };
-    match thread.settings.functions.invoke(invocation).await {
-        Ok(invoked) => Ok(invoked.outcome),
-        // Behind a mapping template, what Lambda says about it is mapped like an answer of the function.
-        Err(InvokeRefusal::BadPayload { message, too_large: false }) if !*proxy => {
-            let mut payload = String::from("{\"Type\":\"User\",\"message\":");
-            push_quoted(&mut payload, &message);
-            payload.push('}');
-            Ok(Outcome::Returned(payload.into()))
-        }
-        Err(InvokeRefusal::NotPermitted) => Err(Fault::FunctionNotPermitted),
-        Err(refusal) => Err(Fault::FunctionRefused { reason: refusal_text(&refusal).into() }),
+    Ok((invocation, *proxy))
+}
+
+/// What Lambda's refusal means to the client.
+pub(super) fn fault_of(refusal: InvokeRefusal) -> Fault {
+    match refusal {
+        InvokeRefusal::NotPermitted => Fault::FunctionNotPermitted,
+        // The event is the client's body and a little more.
+        InvokeRefusal::BadPayload { too_large: true, .. } => Fault::RequestTooLarge,
+        refusal => Fault::FunctionRefused { reason: refusal_text(&refusal).into() },
     }
 }
 

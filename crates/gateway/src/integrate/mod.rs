@@ -4,6 +4,7 @@ mod connect;
 mod dialect;
 pub mod http;
 mod lambda;
+mod lambda_stream;
 mod pool;
 mod service;
 
@@ -12,6 +13,7 @@ use base::seams::Outcome;
 use bytes::Bytes;
 use templates::vtl::Overrides;
 
+pub use lambda_stream::FunctionStream;
 pub use pool::ResponseBody;
 pub use service::{AnswerAs, ServiceReply, ServiceRequest};
 
@@ -76,6 +78,8 @@ pub enum Reply {
     Service(Box<ServiceReply>),
     /// What a function made of its event.
     Lambda(Outcome),
+    /// What a function makes of its event, while it comes.
+    LambdaStream(Box<FunctionStream>),
 }
 
 /// Calls the backend.
@@ -95,6 +99,11 @@ pub(crate) async fn integrate(
         Call::Http(request) => Reply::Http(Box::new(thread.upstream.send(*request, timeout).await?)),
         // Boxed, so that other requests do not carry the room for it.
         Call::Service(request) => Reply::Service(Box::pin(service::call(thread, exchange, routed, request)).await?),
+        Call::Lambda { payload } if routed.method.integration.streams => {
+            let opened = Box::pin(lambda_stream::open(thread, exchange, routed, payload, trace.as_deref()));
+            let opened = tokio::time::timeout(timeout, opened).await.unwrap_or(Err(Fault::BackendTimeout));
+            Reply::LambdaStream(Box::new(opened?))
+        }
         Call::Lambda { payload } => {
             let invoked = lambda::invoke(thread, exchange, routed, payload, trace.as_deref());
             Reply::Lambda(tokio::time::timeout(timeout, invoked).await.unwrap_or(Err(Fault::BackendTimeout))?)

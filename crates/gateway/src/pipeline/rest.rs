@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use base::clock::Moment;
 use http::Response;
-use http::header::HOST;
+use http::header::{CONTENT_ENCODING, HOST};
 use http::request::Parts;
 use hyper::body::Incoming;
 use plan::{Lookup, PlanIndex, StagePlan};
@@ -39,7 +39,16 @@ async fn answer(thread: &Thread, exchange: &Exchange, body: &mut RequestBody) ->
     let caller = authorize(exchange, &routed)?;
     // Rates count only callers who may go on.
     let admitted = throttle(exchange, &routed, &caller)?;
-    admitted_answer(thread, exchange, &routed, &admitted, body).await
+    // What the client has packed is unpacked before anything reads it.
+    if body.is_expected() && exchange.head.headers.contains_key(CONTENT_ENCODING) {
+        Box::pin(body.unpack(&exchange.head.headers, exchange.plan.minimum_compression_size)).await?;
+    }
+    let answer = admitted_answer(thread, exchange, &routed, &admitted, body).await?;
+    // A client that likes it so gets the body packed, if the API says from which size on.
+    match exchange.plan.minimum_compression_size {
+        None => Ok(answer),
+        Some(minimum) => Box::pin(respond::compress(exchange, minimum, answer)).await,
+    }
 }
 
 /// The phases behind the guards, which test invocations go through too.

@@ -1,5 +1,6 @@
 //! The respond phase: what the client gets, when all went well and when a request is refused.
 
+mod compress;
 mod table;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use plan::GatewayResponsePlan;
 
+pub(crate) use compress::compress;
 pub use table::{GatewayResponse, gateway_response, log_text};
 
 use crate::body::Body;

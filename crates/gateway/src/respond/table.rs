@@ -71,7 +71,7 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
         Fault::InvalidBody { .. } => {
             row("BAD_REQUEST_BODY", S::BAD_REQUEST, "BadRequestException", "Invalid request body")
         }
-        Fault::UnsupportedMediaType => {
+        Fault::UnsupportedMediaType | Fault::BadCoding => {
             row("UNSUPPORTED_MEDIA_TYPE", S::UNSUPPORTED_MEDIA_TYPE, "BadRequestException", "Unsupported Media Type")
         }
         Fault::BodyNotJson => row("DEFAULT_4XX", S::BAD_REQUEST, "BadRequestException", "Invalid JSON in request body"),
@@ -81,9 +81,10 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
         Fault::BackendTimeout => row("INTEGRATION_TIMEOUT", S::GATEWAY_TIMEOUT, INTERNAL, "Endpoint request timed out"),
         Fault::FunctionFailed | Fault::MalformedProxyResponse { .. } => internal("INTEGRATION_FAILURE", S::BAD_GATEWAY),
         // What Lambda itself refuses, a throttled function above all, is a 500, not a 502, and no mapping sees it.
-        Fault::FunctionRefused { .. } | Fault::FunctionNotPermitted | Fault::BrokenIntegration { .. } => {
-            internal("INTEGRATION_FAILURE", S::INTERNAL_SERVER_ERROR)
-        }
+        Fault::FunctionRefused { .. }
+        | Fault::FunctionNotPermitted
+        | Fault::MalformedStream { .. }
+        | Fault::BrokenIntegration { .. } => internal("INTEGRATION_FAILURE", S::INTERNAL_SERVER_ERROR),
         Fault::RequestTransformation { .. }
         | Fault::ResponseTransformation { .. }
         | Fault::ReservedHeader { .. }
@@ -177,6 +178,7 @@ pub fn log_text(fault: &Fault) -> String {
             format!("Request body does not match model schema for content type {media_type}: {errors}")
         }
         Fault::UnsupportedMediaType => "no template for this media type, and passthrough is not allowed".into(),
+        Fault::BadCoding => "the body's Content-Encoding is unknown, or the body is not packed so".into(),
         Fault::BodyNotJson => "a mapping needs a JSON body".into(),
         Fault::RequestTransformation { reason } => {
             format!("Execution failed due to configuration error: Unable to transform request: {reason}")
@@ -195,6 +197,7 @@ pub fn log_text(fault: &Fault) -> String {
         Fault::FunctionRefused { reason } => format!("Lambda refused the invocation: {reason}"),
         Fault::FunctionFailed => "Lambda execution failed: the function returned an error".into(),
         Fault::MalformedProxyResponse { reason } => format!("Malformed Lambda proxy response: {reason}"),
+        Fault::MalformedStream { reason } => format!("Malformed Lambda response stream: {reason}"),
         Fault::NoIntegrationResponse { value } => format!(
             "No match for output mapping and no default output mapping configured. Endpoint Response Status Code: {value}"
         ),

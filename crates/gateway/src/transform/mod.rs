@@ -13,6 +13,7 @@ mod request;
 mod response;
 mod scope;
 mod service;
+mod stream_response;
 mod trace;
 
 pub use gateway_response::{ErrorContext, gateway_response};

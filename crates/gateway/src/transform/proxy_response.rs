@@ -48,7 +48,7 @@ pub(super) fn answer(payload: &[u8], wants_binary: bool) -> Result<Answer, Fault
 }
 
 /// An integer or the text of one; 200 if there is none.
-fn status(value: Option<Value>) -> Result<StatusCode, Fault> {
+pub(super) fn status(value: Option<Value>) -> Result<StatusCode, Fault> {
     let number = match value {
         None | Some(Value::Null) => Some(200),
         Some(Value::Number(number)) => number.as_u64(),
@@ -63,7 +63,7 @@ fn status(value: Option<Value>) -> Result<StatusCode, Fault> {
 }
 
 /// The values of `multiValueHeaders` come first, then those of `headers`.
-fn headers(single: Option<Value>, multiple: Option<Value>) -> Result<HeaderMap, Fault> {
+pub(super) fn headers(single: Option<Value>, multiple: Option<Value>) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::new();
     for (name, values) in object(multiple)? {
         let Value::Array(values) = values else {

@@ -105,8 +105,9 @@ async fn http_proxy(
     }
     join_cookie(exchange, &mut headers);
     facts.set_forwarded(&mut headers);
-    // The service unpacks a body and drops the header; ours is passed on packed, and says so.
+    // A body that has been unpacked goes without the header; one that is too small to be unpacked says how it is packed.
     if let Some(coding) = exchange.head.headers.get(CONTENT_ENCODING)
+        && !body.is_unpacked()
         && is_coding(coding.as_bytes())
         && passed.length() != Some(0)
     {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http_body::Body as _;
 use plan::{Backend, ResponsePlan};
 use serde_json::Value;
 use templates::vtl::{Overrides, Template};
@@ -12,7 +13,7 @@ use templates::vtl::{Overrides, Template};
 use super::content::{self, Payload};
 use super::facts::Facts;
 use super::headers::{ResponseOf, add_to_response};
-use super::{mapping, proxy_response, scope};
+use super::{mapping, proxy_response, scope, stream_response};
 use crate::body::{Body, ReadError, read_whole};
 use crate::exchange::Exchange;
 use crate::fault::Fault;
@@ -33,11 +34,14 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
         Backend::Http { proxy: true, .. } | Backend::Lambda { proxy: true, .. }
     );
     let mut answer = match (reply, is_proxy) {
-        (Reply::Http(response), true) => return http_proxy(*response, routed.method.integration.timeout),
+        (Reply::Http(response), true) => return http_proxy(exchange, routed, *response),
         (Reply::Lambda(outcome), true) => match outcome {
             base::seams::Outcome::Failed(_) => return Err(Fault::FunctionFailed),
             base::seams::Outcome::Returned(payload) => proxy_response::answer(&payload, wants_binary(exchange))?,
         },
+        (Reply::LambdaStream(stream), _) => {
+            stream_response::answer(*stream, (exchange.started + routed.method.integration.timeout).into())?
+        }
         (Reply::Mock { status }, _) => {
             let backend = FromBackend { selection: status.to_string(), ..FromBackend::default() };
             return mapped(&facts, backend, overrides);
@@ -52,8 +56,10 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
     Ok(answer)
 }
 
-/// Status, headers and body go through as they come, unless the backend is silent for longer than `timeout`.
-fn http_proxy(response: Response<ResponseBody>, timeout: Duration) -> Result<Answer, Fault> {
+/// Status, headers and body go through as they come, unless the backend is silent for longer than the integration's
+/// timeout. A stream has that time for all of it, and may be of any size.
+fn http_proxy(exchange: &Exchange, routed: &Routed<'_>, response: Response<ResponseBody>) -> Result<Answer, Fault> {
+    let integration = &routed.method.integration;
     let (head, body) = response.into_parts();
     if head.status.is_informational() {
         return Err(Fault::BackendUnreachable { reason: "the backend switches protocols unasked".into() });
@@ -66,7 +72,17 @@ fn http_proxy(response: Response<ResponseBody>, timeout: Duration) -> Result<Ans
             add_to_response(&mut headers, ResponseOf::HttpProxy, name.clone(), value);
         }
     }
-    Ok(Answer { status: head.status, headers, body: Body::streamed(body, timeout), trace_id: None })
+    let body = match integration.streams {
+        true => Body::paced(body, (exchange.started + integration.timeout).into()),
+        false if body.size_hint().lower() > base::limits::GATEWAY_PAYLOAD_BYTES as u64 => return Err(too_large()),
+        false => Body::streamed(body, integration.timeout),
+    };
+    Ok(Answer { status: head.status, headers, body, trace_id: None })
+}
+
+/// An answer that is to be passed on whole can have 10 MB.
+fn too_large() -> Fault {
+    Fault::ResponseTransformation { reason: "the backend's body exceeds 10 MB".into() }
 }
 
 /// What a mapped integration's response is made from.
@@ -84,7 +100,7 @@ async fn from_http(response: Response<ResponseBody>, timeout: Duration) -> Resul
     let (head, body) = response.into_parts();
     let read = tokio::time::timeout(timeout, read_whole(body, base::limits::GATEWAY_PAYLOAD_BYTES)).await;
     let body = read.map_err(|_| Fault::BackendTimeout)?.map_err(|error| match error {
-        ReadError::TooLarge => Fault::ResponseTransformation { reason: "the backend's body exceeds 10 MB".into() },
+        ReadError::TooLarge => too_large(),
         ReadError::Broken => Fault::BackendUnreachable { reason: "the backend's body broke off".into() },
     })?;
     Ok(FromBackend { selection: head.status.as_u16().to_string(), headers: head.headers, body })

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,10 @@ use std::time::Duration;
 
 use base::seams::{InvokeRefusal, Outcome};
 use base::service_endpoints::{ServiceEndpoint, ServiceEndpoints};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use flate2::read::{GzDecoder, ZlibDecoder};
 use http::{HeaderName, StatusCode};
 use plan::integration::{ContentHandling, RequestMapping};
 use plan::validation::{BodyModel, RequiredParameter};
@@ -38,6 +41,8 @@ struct Case {
     about: String,
     #[serde(default, rename = "binaryMediaTypes")]
     binary_media_types: Vec<String>,
+    #[serde(default, rename = "minimumCompressionSize")]
+    minimum_compression_size: Option<u32>,
     methods: Vec<Method>,
     /// By response type.
     #[serde(default, rename = "gatewayResponses")]
@@ -67,6 +72,9 @@ struct Method {
     request_templates: BTreeMap<String, String>,
     passthrough: Option<String>,
     content_handling: Option<String>,
+    /// `responseTransferMode` is `STREAM`.
+    #[serde(default)]
+    streams: bool,
     #[serde(default)]
     responses: BTreeMap<String, Response>,
     validation: Option<Validation>,
@@ -92,6 +100,7 @@ struct Response {
     parameters: BTreeMap<String, String>,
     #[serde(default)]
     templates: BTreeMap<String, String>,
+    content_handling: Option<String>,
     /// Whether the method has a response of this status.
     #[serde(default = "yes")]
     declared: bool,
@@ -126,6 +135,9 @@ struct BackendAnswer {
     /// There is no answer, and the connection stays open.
     #[serde(default)]
     silent: bool,
+    /// Bytes instead of text.
+    #[serde(rename = "bodyBase64")]
+    body_base64: Option<String>,
 }
 
 /// What the function answers.
@@ -151,11 +163,19 @@ struct Exchange {
     request: Vec<String>,
     #[serde(default)]
     body: String,
+    /// Bytes instead of text.
+    #[serde(rename = "bodyBase64")]
+    body_base64: Option<String>,
     status: u16,
     #[serde(default)]
     headers: BTreeMap<String, Option<String>>,
     /// The body: text, or JSON to be compared as such.
     answer: Option<Value>,
+    /// The body's bytes.
+    #[serde(rename = "answerBase64")]
+    answer_base64: Option<String>,
+    /// The text that is packed in the body.
+    unpacked: Option<String>,
     /// What the backend got.
     backend: Option<Received>,
     /// What the function got: JSON pointers and values.
@@ -170,6 +190,8 @@ struct Received {
     #[serde(default)]
     headers: BTreeMap<String, Option<String>>,
     body: Option<String>,
+    #[serde(rename = "bodyBase64")]
+    body_base64: Option<String>,
 }
 
 #[test]
@@ -199,6 +221,7 @@ fn run_case(name: &str, case: &Case) {
     plan.gateway_responses = GatewayResponses::new(
         case.gateway_responses.iter().map(|(kind, response)| (kind.as_str().into(), response.plan())),
     );
+    plan.minimum_compression_size = case.minimum_compression_size;
     plan.binary_media_types = MediaTypes::new(case.binary_media_types.iter().map(String::as_str));
     let (answer, seen) = (case.function.clone(), Arc::clone(&event));
     let node = Node::start_with_services(plan, service_endpoints(address), move |invocation| {
@@ -216,11 +239,17 @@ fn run_case(name: &str, case: &Case) {
     });
     for (number, exchange) in case.exchanges.iter().enumerate() {
         let name = format!("{name}, exchange {number}");
-        let answer = node.send(&exchange.text());
+        let answer = node.send_bytes(&exchange.bytes());
         assert_eq!(answer.status, exchange.status, "{name}: {}", answer.body);
         check_headers(&name, &answer, &exchange.headers);
         if let Some(expected) = &exchange.answer {
             check_value(&name, &answer.body, expected);
+        }
+        if let Some(expected) = &exchange.answer_base64 {
+            assert_eq!(STANDARD.encode(&answer.bytes), *expected, "{name}");
+        }
+        if let Some(expected) = &exchange.unpacked {
+            assert_eq!(unpacked(&answer), *expected, "{name}");
         }
         if let Some(expected) = &exchange.backend {
             let (head, body) = got.lock().unwrap().take().unwrap_or_else(|| panic!("{name}: the backend got nothing"));
@@ -230,6 +259,9 @@ fn run_case(name: &str, case: &Case) {
             check_headers(&name, &Answer::parse(format!("{head}\r\n\r\n").as_bytes()), &expected.headers);
             if let Some(expected) = &expected.body {
                 check_text(&name, &String::from_utf8_lossy(&body), expected);
+            }
+            if let Some(expected) = &expected.body_base64 {
+                assert_eq!(STANDARD.encode(&body), *expected, "{name}");
             }
         }
         if !exchange.event.is_empty() {
@@ -249,6 +281,17 @@ fn run_case(name: &str, case: &Case) {
 fn service_endpoints(address: SocketAddr) -> ServiceEndpoints {
     let names = ["appsync", "dynamodb", "events", "s3", "sns", "sqs", "ssm", "stepfunctions"];
     names.iter().map(|name| ServiceEndpoint::parse(&format!("{name}=http://{address}")).unwrap()).collect()
+}
+
+/// The body as its `Content-Encoding` says that it is to be read.
+fn unpacked(answer: &Answer) -> String {
+    let mut text = String::new();
+    match answer.header("content-encoding") {
+        "gzip" => GzDecoder::new(answer.bytes.as_slice()).read_to_string(&mut text).unwrap(),
+        "deflate" => ZlibDecoder::new(answer.bytes.as_slice()).read_to_string(&mut text).unwrap(),
+        other => panic!("{other:?} is no coding of ours"),
+    };
+    text
 }
 
 fn check_headers(name: &str, answer: &Answer, expected: &BTreeMap<String, Option<String>>) {
@@ -277,7 +320,11 @@ fn check_text(name: &str, found: &str, expected: &str) {
 }
 
 impl Exchange {
-    fn text(&self) -> String {
+    fn bytes(&self) -> Vec<u8> {
+        let body = match &self.body_base64 {
+            Some(body) => STANDARD.decode(body).unwrap(),
+            None => self.body.clone().into_bytes(),
+        };
         let has = |name: &str| self.request.iter().any(|line| line.to_ascii_lowercase().starts_with(name));
         let mut lines = self.request.clone();
         if !has("host:") {
@@ -286,10 +333,10 @@ impl Exchange {
         if !has("connection:") {
             lines.push("Connection: close".into());
         }
-        if !self.body.is_empty() && !has("transfer-encoding:") {
-            lines.push(format!("Content-Length: {}", self.body.len()));
+        if !body.is_empty() && !has("transfer-encoding:") {
+            lines.push(format!("Content-Length: {}", body.len()));
         }
-        format!("{}\r\n\r\n{}", lines.join("\r\n"), self.body)
+        [format!("{}\r\n\r\n", lines.join("\r\n")).into_bytes(), body].concat()
     }
 }
 
@@ -299,6 +346,7 @@ impl Method {
         let integration = Integration {
             backend: self.backend(address),
             timeout: Duration::from_millis(self.timeout.unwrap_or(2_000)),
+            streams: self.streams,
             request: RequestMapping {
                 parameters: parameters
                     .map(|(key, value)| (Target::parse(key).unwrap(), Source::parse_request(value).unwrap()))
@@ -309,10 +357,7 @@ impl Method {
                     Some("WHEN_NO_TEMPLATES") => Passthrough::WhenNoTemplates,
                     _ => Passthrough::Never,
                 },
-                content_handling: self.content_handling.as_deref().map(|handling| match handling {
-                    "CONVERT_TO_BINARY" => ContentHandling::ToBinary,
-                    _ => ContentHandling::ToText,
-                }),
+                content_handling: content_handling(self.content_handling.as_deref()),
             },
             responses: self.responses.iter().map(|(status, response)| response.plan(status)).collect(),
         };
@@ -378,7 +423,7 @@ impl Response {
             selection: self.selection_pattern.as_deref().map(|pattern| JavaRegex::parse(pattern).unwrap()),
             headers: parameters.map(|(key, value)| (header(key), Source::parse_response(value).unwrap())).collect(),
             templates: parse_templates(&self.templates),
-            content_handling: None,
+            content_handling: content_handling(self.content_handling.as_deref()),
         }
     }
 }
@@ -403,6 +448,13 @@ impl GatewayResponse {
     }
 }
 
+fn content_handling(word: Option<&str>) -> Option<ContentHandling> {
+    word.map(|word| match word {
+        "CONVERT_TO_BINARY" => ContentHandling::ToBinary,
+        _ => ContentHandling::ToText,
+    })
+}
+
 fn parse_templates(templates: &BTreeMap<String, String>) -> Vec<(Box<str>, Template)> {
     templates.iter().map(|(kind, text)| (kind.as_str().into(), Template::parse(text).unwrap())).collect()
 }
@@ -424,16 +476,22 @@ fn backend(answer: BackendAnswer, got: Last) -> SocketAddr {
                 continue;
             }
             let status = answer.status.unwrap_or(200);
-            let mut text =
-                format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n", answer.body.len());
+            let body = match &answer.body_base64 {
+                Some(body) => STANDARD.decode(body).unwrap(),
+                None => answer.body.clone().into_bytes(),
+            };
+            let chunked = answer.headers.iter().any(|header| header.starts_with("Transfer-Encoding:"));
+            let mut text = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
+            if !chunked {
+                text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            }
             for header in &answer.headers {
                 text.push_str(header);
                 text.push_str("\r\n");
             }
             text.push_str("\r\n");
-            text.push_str(&answer.body);
             // A client that is gone fails its own test.
-            let _ = stream.write_all(text.as_bytes());
+            let _ = stream.write_all(&[text.into_bytes(), body].concat());
         }
     });
     address

@@ -7,7 +7,11 @@ mod cases;
 mod hostile;
 #[cfg(test)]
 mod http2;
+#[cfg(test)]
+mod limits;
 mod pipeline;
+#[cfg(test)]
+mod streaming;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

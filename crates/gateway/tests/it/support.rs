@@ -1,14 +1,20 @@
 //! A gateway on a free port, and a client that speaks plain bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
-use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, Outcome, SendFuture};
+use base::seams::{
+    Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, Outcome, SendFuture, StreamPart, StreamParts,
+    Streaming,
+};
 use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
 use gateway::listener::{self, Listener};
@@ -29,6 +35,41 @@ pub(crate) trait Function: Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Se
 impl<F: Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static> Function for F {}
 
 struct Functions(Box<dyn Function>);
+
+/// A function that streams these parts to whoever asks; a part is held back until the client has got the one before,
+/// as far as a pause can tell.
+struct Streams(Vec<StreamPart>);
+
+struct Told {
+    left: VecDeque<StreamPart>,
+    pause: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl StreamParts for Told {
+    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<StreamPart> {
+        ready!(self.pause.as_mut().poll(context));
+        self.pause = Box::pin(tokio::time::sleep(Duration::from_millis(5)));
+        match self.left.pop_front() {
+            Some(part) => Poll::Ready(part),
+            // A function that says nothing more.
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl InvokeFunction for Streams {
+    fn invoke(&self, _: Invocation) -> LocalFuture<'_, Result<Invoked, InvokeRefusal>> {
+        Box::pin(async { Err(InvokeRefusal::NotPermitted) })
+    }
+
+    fn invoke_streaming(&self, _: Invocation) -> LocalFuture<'_, Result<Streaming, InvokeRefusal>> {
+        let left = self.0.iter().cloned().collect();
+        Box::pin(async move {
+            let parts = Box::new(Told { left, pause: Box::pin(tokio::time::sleep(Duration::ZERO)) });
+            Ok(Streaming { request_id: String::new(), executed_version: "$LATEST".into(), content_type: None, parts })
+        })
+    }
+}
 
 impl InvokeFunction for Functions {
     fn invoke(&self, invocation: Invocation) -> LocalFuture<'_, Result<Invoked, InvokeRefusal>> {
@@ -115,6 +156,19 @@ impl Node {
         service_endpoints: ServiceEndpoints,
         function: impl Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static,
     ) -> Node {
+        Node::start_functions(plan, service_endpoints, Arc::new(Functions(Box::new(function))))
+    }
+
+    /// A gateway whose functions stream these parts.
+    pub(crate) fn start_streaming(methods: Vec<(String, MethodPlan)>, parts: Vec<StreamPart>) -> Node {
+        Node::start_functions(stage_plan("dev", methods), ServiceEndpoints::default(), Arc::new(Streams(parts)))
+    }
+
+    fn start_functions(
+        plan: StagePlan,
+        service_endpoints: ServiceEndpoints,
+        functions: Arc<dyn InvokeFunction>,
+    ) -> Node {
         let index = Arc::new(PlanIndex::new(AccountLimits::LIFTED));
         index.set_stage("api", "dev", Some(Arc::new(plan)));
         index.set_stage("api", "late", None);
@@ -126,7 +180,7 @@ impl Node {
         let settings = Settings {
             index: Arc::clone(&index),
             compile: Arc::new(Compile(Arc::clone(&index))),
-            functions: Arc::new(Functions(Box::new(function))),
+            functions,
             other: Arc::new(Other),
             log,
             clock: Clock::System,
@@ -155,9 +209,13 @@ impl Node {
 
     /// Sends bytes and reads until the other side closes.
     pub(crate) fn send(&self, bytes: &str) -> Answer {
+        self.send_bytes(bytes.as_bytes())
+    }
+
+    pub(crate) fn send_bytes(&self, bytes: &[u8]) -> Answer {
         let mut stream = self.connect();
         // The other side may have closed already; what it said before is still to be read.
-        let _ = stream.write_all(bytes.as_bytes());
+        let _ = stream.write_all(bytes);
         let mut all = Vec::new();
         let _ = stream.read_to_end(&mut all);
         Answer::parse(&all)
@@ -192,6 +250,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -202,12 +262,31 @@ impl Answer {
         let status = lines.next().unwrap_or("").split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-        Answer { status, headers, body: body.to_owned() }
+        let bytes = all.windows(4).position(|four| four == b"\r\n\r\n").map_or(&[][..], |end| &all[end + 4..]);
+        let bytes = unchunked(&headers, bytes);
+        Answer { status, headers, body: body.to_owned(), bytes }
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
+}
+
+/// What chunks hold, for a body that came in some.
+fn unchunked(headers: &BTreeMap<String, String>, mut bytes: &[u8]) -> Vec<u8> {
+    if headers.get("transfer-encoding").is_none_or(|coding| coding != "chunked") {
+        return bytes.to_vec();
+    }
+    let mut whole = Vec::new();
+    while let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") {
+        let length = usize::from_str_radix(&String::from_utf8_lossy(&bytes[..end]), 16).unwrap();
+        if length == 0 || bytes.len() < end + 4 + length {
+            break;
+        }
+        whole.extend_from_slice(&bytes[end + 2..end + 2 + length]);
+        bytes = &bytes[end + 4 + length..];
+    }
+    whole
 }
 
 /// An HTTP backend that gives each connection to `serve`, on a thread of its own.
@@ -270,6 +349,7 @@ pub(crate) fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> Sta
         variables: BTreeMap::from([("colour".into(), "red".into())]),
         router,
         binary_media_types: MediaTypes::default(),
+        minimum_compression_size: None,
         guard: None,
         gateway_responses: None,
         account_throttle: None,
@@ -282,6 +362,7 @@ pub(crate) fn method(path: &str, verb: &str, backend: Backend) -> (String, Metho
     let integration = Integration {
         backend,
         timeout: Duration::from_secs(2),
+        streams: false,
         request: RequestMapping::default(),
         responses: Vec::new(),
     };

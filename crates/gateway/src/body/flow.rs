@@ -1,0 +1,77 @@
+//! Bodies that are made on their way to the client: packed, or streams. The rare kinds of body, behind one box.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::coding::Coding;
+use super::compress::Packed;
+use super::pace::Paced;
+use super::{Body, BodyError};
+use crate::log::Pending;
+
+/// See the module.
+pub struct Flow {
+    source: Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError>>>,
+    /// Written when the body has ended, for only then its length is known.
+    pub(super) log: Option<Pending>,
+    sent: u64,
+}
+
+impl Flow {
+    fn body(source: impl HttpBody<Data = Bytes, Error = BodyError> + 'static) -> Body {
+        Body::Made(Box::new(Flow { source: Box::pin(source), log: None, sent: 0 }))
+    }
+
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.source.as_mut().poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+        }
+        polled
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.source.is_end_stream()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.source.size_hint()
+    }
+}
+
+impl Body {
+    /// What `ahead` and `source` hold, packed while it comes.
+    pub fn packed(coding: Coding, ahead: Bytes, source: Body) -> Body {
+        Flow::body(Packed::new(coding, ahead, source))
+    }
+
+    /// A stream: without a bound on its size, at the gateway's pace, to be through by `deadline`.
+    pub fn paced<S>(source: S, deadline: Instant) -> Body
+    where
+        S: HttpBody<Data = Bytes, Error: Into<BodyError>> + Unpin + 'static,
+    {
+        match source.is_end_stream() {
+            true => Body::EMPTY,
+            false => Flow::body(Paced::new(source, deadline)),
+        }
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        if let Some(pending) = self.log.take() {
+            pending.write(self.sent);
+        }
+    }
+}
+
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flow").field("sent", &self.sent).finish_non_exhaustive()
+    }
+}

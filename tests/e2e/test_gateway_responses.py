@@ -131,6 +131,8 @@ def test_a_type_of_its_own_wins_over_the_default_and_patches_act(api, apigateway
         {"responseParameters": {"gatewayresponse.header.A b": "'x'"}},
         {"responseTemplates": {"json": "x"}},
         {"responseTemplates": {"application/json": "x" * (300 * 1024 + 1)}},
+        {"responseTemplates": {"application/json": "$context.stage" * 1001}},
+        {"responseTemplates": {f"text/{number}": "x" * 300_000 for number in range(4)}},
         {"statusCode": "600"},
     ],
 )

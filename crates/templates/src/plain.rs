@@ -34,15 +34,16 @@ impl PlainTemplate {
         let mut place = 0;
         while let Some(length) = source[place..].find(['$', 'm']) {
             let start = place + length;
-            match name_at(&source[start..]) {
-                // A bare `method.request.` in the middle of a word is no name.
-                Some((name, length)) if !continues_a_word(source, start) => {
+            // A bare `method.request.` in the middle of a word is no name. It is looked at first: a long word of many
+            // such would otherwise be read again from each of them.
+            match (!continues_a_word(source, start)).then(|| name_at(&source[start..])).flatten() {
+                Some((name, length)) => {
                     push_text(&mut parts, &source[text_start..start]);
                     parts.push(Part::Name(name.into()));
                     place = start + length;
                     text_start = place;
                 }
-                _ => place = start + 1,
+                None => place = start + 1,
             }
         }
         push_text(&mut parts, &source[text_start..]);
@@ -118,6 +119,14 @@ mod tests {
             out.push('>');
         });
         assert_eq!(out, expected, "{source}");
+    }
+
+    #[test]
+    fn a_long_word_is_read_once() {
+        let word = format!("x{}", "method.request.".repeat(100_000));
+        assert_eq!(PlainTemplate::parse(&word).names().count(), 0);
+        assert_eq!(PlainTemplate::parse(&"${context.m".repeat(100_000)).names().count(), 0);
+        assert_eq!(PlainTemplate::parse(&"$context.m".repeat(10)).names().count(), 10);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use http::HeaderValue;
 use model_apigateway as model;
 use store::{Record, Scope, Stored, Transaction};
 use templates::mapping::{Source, Target};
+use templates::plain::PlainTemplate;
 
 use super::integrations::{edit_mappings, edit_templates};
 use super::{EVERY, validate};
@@ -54,6 +55,12 @@ const DEFAULT_5XX: &str = "DEFAULT_5XX";
 
 /// The template of a response that names none.
 const DEFAULT_TEMPLATE: &str = "{\"message\":$context.error.messageString}";
+
+/// How often the templates of one response may name a value. The bound is ours: each is looked up in the request.
+const REFERENCES: usize = 1_000;
+
+/// What the templates and headers of one response may take together, in bytes. The bound is ours.
+const DEFINITION_BYTES: usize = 1024 * 1024;
 
 impl Apis {
     pub(crate) async fn put_gateway_response(
@@ -172,8 +179,18 @@ fn or_default(templates: Option<Templates>) -> Templates {
     given.unwrap_or_else(|| Templates::from([("application/json".into(), Some(DEFAULT_TEMPLATE.into()))]))
 }
 
-/// Checks the headers that a response sets, and where their values come from.
+/// Checks a response: its size, the headers that it sets, and where their values come from.
 fn check(response: &GatewayResponse) -> Answer<()> {
+    let templates = response.templates.iter().map(|(kind, text)| (kind.len(), text.as_deref().unwrap_or_default()));
+    let parameters = response.parameters.iter().map(|(key, value)| (key.len(), value.as_str()));
+    let bytes: usize = templates.clone().chain(parameters).map(|(key, text)| key + text.len()).sum();
+    if bytes > DEFINITION_BYTES {
+        return Err(Refusal::bad_request("A gateway response can have at most 1 MB of templates and parameters."));
+    }
+    let references: usize = templates.map(|(_, text)| PlainTemplate::parse(text).names().count()).sum();
+    if references > REFERENCES {
+        return Err(Refusal::BadRequest(format!("A gateway response can name at most {REFERENCES} values.")));
+    }
     for (key, value) in &response.parameters {
         if !matches!(Target::parse(key), Ok(Target::GatewayHeader(_))) {
             return Err(validate::bad_mapping(key));

@@ -29,8 +29,19 @@ pub struct Settings {
 
 /// Why the control plane could not start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the stored APIs: {0}")]
-pub struct OpenError(#[from] store::StoreError);
+pub enum OpenError {
+    /// The store cannot be read.
+    #[error("cannot read the stored APIs: {0}")]
+    Read(#[from] store::StoreError),
+    /// An API of an early version could not be given its default models.
+    #[error("cannot give the API {api} its default models: {reason}")]
+    Models {
+        /// The API's id.
+        api: String,
+        /// Why.
+        reason: String,
+    },
+}
 
 /// The control plane of API Gateway.
 pub struct Apis {
@@ -55,11 +66,26 @@ impl Apis {
         let apis =
             Arc::new_cyclic(|this| Apis { store, index, settings, locks: Mutex::default(), this: Weak::clone(this) });
         let heads = apis.store.list_all::<rows::ApiHead>().await?;
+        for (scope, head) in heads.iter().filter(|(_, head)| !head.record.has_models) {
+            apis.give_models(scope, &head.record.api).await?;
+        }
         let stages = apis.store.list_all::<rows::Stage>().await?;
         let apis_alone = heads.iter().map(|(_, head)| (head.record.api.as_str(), None));
         let with_stages = stages.iter().map(|(_, stage)| (stage.record.api.as_str(), Some(stage.record.name.as_str())));
         apis.index.add_pending(apis_alone.chain(with_stages));
         Ok(apis)
+    }
+
+    /// Gives an API of an early version its default models. If another node changes the API all the while, it or the
+    /// next start does it.
+    async fn give_models(&self, scope: &Scope, api: &str) -> Result<(), OpenError> {
+        let given = self.edit(scope, api, api.to_owned(), |apis, scope, api| async move {
+            apis.give_default_models(&scope, &api).await
+        });
+        match given.await {
+            Ok(()) | Err(Refusal::Raced) => Ok(()),
+            Err(refusal) => Err(OpenError::Models { api: api.to_owned(), reason: format!("{refusal:?}") }),
+        }
     }
 
     /// The present time in whole seconds, as rows keep it.
@@ -167,7 +193,7 @@ impl Apis {
     }
 
     /// A row below an API. An id with a slash in it would reach into other keys, so there is none.
-    async fn find_below<R: Record>(&self, scope: &Scope, api: &str, id: &str) -> Answer<Option<Stored<R>>> {
+    pub(crate) async fn find_below<R: Record>(&self, scope: &Scope, api: &str, id: &str) -> Answer<Option<Stored<R>>> {
         if api.contains('/') || id.contains('/') {
             return Ok(None);
         }

@@ -8,6 +8,7 @@ mod integration;
 mod parts;
 pub(crate) mod throttles;
 pub(crate) mod uri;
+mod validation;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 use plan::throttle::MethodThrottles;
 use plan::{Api, Guard, MediaTypes, MethodPlan, ResourcePlan, Router, StagePlan, Throttle};
 use store::Scope;
+
+use validation::{NoSuchValidator, Validators};
 
 use crate::rows::{Method, Resource, RestApi, Snapshot, Stage};
 use crate::words::EndpointType;
@@ -37,10 +40,11 @@ pub(crate) fn stage_plan(
 ) -> Result<StagePlan, String> {
     let variables: Variables =
         stage.variables.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+    let validators = Validators::new(snapshot);
     let mut router = Router::default();
     for resource in snapshot.resources.iter().filter(|resource| !resource.methods.is_empty()) {
         router
-            .insert(&resource.path, resource_plan(resource, &variables))
+            .insert(&resource.path, resource_plan(resource, &variables, &validators))
             .map_err(|conflict| format!("resource {} of API {}: {conflict:?}", resource.path, snapshot.api.id))?;
     }
     Ok(StagePlan {
@@ -62,7 +66,7 @@ pub(crate) fn stage_plan(
     })
 }
 
-fn resource_plan(resource: &Resource, variables: &Variables) -> ResourcePlan {
+fn resource_plan(resource: &Resource, variables: &Variables, validators: &Validators<'_>) -> ResourcePlan {
     let mut plan = ResourcePlan {
         id: resource.id.as_str().into(),
         path: resource.path.as_str().into(),
@@ -70,11 +74,11 @@ fn resource_plan(resource: &Resource, variables: &Variables) -> ResourcePlan {
         any: None,
     };
     for (verb, method) in &resource.methods {
-        let compiled = method_plan(verb, method, variables);
+        let compiled = method_plan(verb, method, variables, validators);
         if verb == "ANY" {
             // An integration by the client's verb calls a function only for the one that Lambda's Invoke takes.
             if integration::takes_clients_verb(method) && !resource.methods.contains_key("POST") {
-                plan.methods.push(method_plan("POST", method, variables));
+                plan.methods.push(method_plan("POST", method, variables, validators));
             }
             plan.any = Some(compiled);
         } else {
@@ -84,12 +88,17 @@ fn resource_plan(resource: &Resource, variables: &Variables) -> ResourcePlan {
     plan
 }
 
-fn method_plan(verb: &str, method: &Method, variables: &Variables) -> MethodPlan {
+fn method_plan(verb: &str, method: &Method, variables: &Variables, validators: &Validators<'_>) -> MethodPlan {
+    let (validation, unvalidated) = match validators.validation(method) {
+        Ok(validation) => (validation, None),
+        // Never made by the control plane; nobody gets past what cannot be checked.
+        Err(NoSuchValidator) => (None, Some(Guard { what: "requestValidatorId".into() })),
+    };
     MethodPlan {
         verb: verb.into(),
         operation_name: method.operation_name.as_deref().map(Arc::from),
-        guard: method_guard(method),
-        validation: None,
+        guard: method_guard(method).or(unvalidated),
+        validation,
         integration: match &method.integration {
             Some(integration) => integration::compile(verb, integration, &method.responses, variables),
             None => integration::broken("no integration"),

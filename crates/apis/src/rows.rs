@@ -2,10 +2,12 @@
 //! snapshot and stage. Everything that a deployment freezes is a part of [`Snapshot`].
 
 mod method_setting;
+mod model;
 
 use std::collections::BTreeMap;
 
 pub(crate) use method_setting::{ACCOUNT_BURST, ACCOUNT_RATE, MethodSetting};
+pub(crate) use model::{Model, RequestValidator};
 use serde::{Deserialize, Serialize};
 use store::Record;
 
@@ -59,6 +61,9 @@ pub(crate) struct ApiHead {
     pub(crate) api: String,
     /// How many resources the API has, without the root.
     pub(crate) resources: usize,
+    /// Whether the API has got the models that every API starts with; those of early versions had none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) has_models: bool,
 }
 
 impl Record for ApiHead {
@@ -138,6 +143,8 @@ pub(crate) struct Method {
     /// Model names by content type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request_models: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request_validator_id: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) authorization_scopes: Vec<String>,
     /// By status code.
@@ -277,6 +284,10 @@ pub(crate) struct Snapshot {
     pub(crate) resources: Vec<Resource>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) gateway_responses: Vec<GatewayResponse>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) models: Vec<Model>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) request_validators: Vec<RequestValidator>,
 }
 
 impl Record for Snapshot {
@@ -355,6 +366,10 @@ mod tests {
             "rest_snapshot",
             "a1b2c3d4e5/d1d1d1",
         );
+        check::<ApiHead>(document!("rest_api_head_models"), "rest_api_head", "a1b2c3d4e5");
+        check::<Snapshot>(document!("rest_snapshot_models"), "rest_snapshot", "a1b2c3d4e5/d1d1d1");
+        check::<Model>(document!("rest_model"), "rest_model", "a1b2c3d4e5/Pet");
+        check::<RequestValidator>(document!("rest_request_validator"), "rest_request_validator", "a1b2c3d4e5/v1v1v1");
         check::<Stage>(document!("rest_stage"), "rest_stage", "a1b2c3d4e5/dev");
         check::<Stage>(document!("rest_stage_settings"), "rest_stage", "a1b2c3d4e5/dev");
     }

@@ -5,3 +5,4 @@ mod concurrency;
 mod deploying;
 mod harness;
 mod malformed;
+mod validation;

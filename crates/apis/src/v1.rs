@@ -7,12 +7,17 @@ mod integration_responses;
 mod integrations;
 mod method_responses;
 mod methods;
+mod models;
 mod page;
+mod references;
+mod request_validators;
 mod resources;
 mod rest_apis;
 mod stages;
 mod tags;
 mod validate;
+
+pub(crate) use models::accepts_everything;
 
 /// For lists that are read whole because their order is not that of their keys.
 const EVERY: usize = usize::MAX;

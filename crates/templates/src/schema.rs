@@ -25,6 +25,7 @@
 mod check;
 mod compile;
 mod evaluate;
+mod flatten;
 mod format;
 mod node;
 mod number;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use crate::document::Json;
 
 pub use check::{ModelError, check_model};
+pub use flatten::flatten;
 use node::Node;
 
 /// The largest schema of a model, in bytes.

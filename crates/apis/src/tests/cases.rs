@@ -37,12 +37,14 @@ struct Step {
 }
 
 /// The folders of cases, one for each resource.
-const TOPICS: [&str; 11] = [
+const TOPICS: [&str; 13] = [
     "account",
     "gateway_responses",
     "rest_apis",
     "resources",
     "methods",
+    "models",
+    "request_validators",
     "method_responses",
     "integrations",
     "integration_responses",

@@ -79,8 +79,14 @@ impl Apis {
         let mut resources: Vec<Resource> =
             self.resources_of(scope, &api.id).await?.into_iter().map(|resource| resource.record).collect();
         resources.sort_by(|one, other| one.path.cmp(&other.path));
-        let gateway_responses = self.gateway_responses_of(scope, &api.id).await?;
-        Ok(Snapshot { deployment_id: deployment_id.to_owned(), api: api.clone(), resources, gateway_responses })
+        Ok(Snapshot {
+            deployment_id: deployment_id.to_owned(),
+            api: api.clone(),
+            resources,
+            gateway_responses: self.gateway_responses_of(scope, &api.id).await?,
+            models: self.models_of(scope, &api.id).await?,
+            request_validators: self.request_validators_of(scope, &api.id).await?,
+        })
     }
 
     /// The stage that a deployment makes or moves.

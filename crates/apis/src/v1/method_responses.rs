@@ -3,6 +3,7 @@
 use model_apigateway as model;
 use store::Scope;
 
+use super::references::{References, patches_below};
 use super::{methods, validate};
 use crate::Apis;
 use crate::patch::Op::{Add, Remove, Replace};
@@ -22,12 +23,13 @@ impl Apis {
         input: model::PutMethodResponseRequest,
     ) -> Answer<model::MethodResponse> {
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
-        self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
+        let refers = |input: &model::PutMethodResponseRequest| input.response_models.is_some();
+        self.edit_referring(scope, (&place.0, &place.1), input, refers, |resource, input, references| {
             let method = methods::of_mut(resource, &input.http_method)?;
             if method.responses.contains_key(&input.status_code) {
                 return Err(Refusal::conflict("Response already exists for this resource"));
             }
-            validate::models(input.response_models.as_ref())?;
+            references.check_models(input.response_models.as_ref())?;
             for key in input.response_parameters.iter().flat_map(|parameters| parameters.keys()) {
                 validate::response_parameter(key)?;
             }
@@ -57,9 +59,13 @@ impl Apis {
         input: model::UpdateMethodResponseRequest,
     ) -> Answer<model::MethodResponse> {
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
-        self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
+        let refers = |input: &model::UpdateMethodResponseRequest| {
+            patches_below(input.patch_operations.as_deref(), &["/responseModels/"])
+        };
+        self.edit_referring(scope, (&place.0, &place.1), input, refers, |resource, input, references| {
             let method = methods::of_mut(resource, &input.http_method)?;
             let response = method.responses.get_mut(&input.status_code).ok_or_else(Refusal::unknown_status_code)?;
+            let apply = |response: &mut MethodResponse, edit| apply(response, edit, references);
             PATCHES.patch(input.patch_operations.clone(), response, apply)?;
             Ok(shown(&input.status_code, response))
         })
@@ -80,9 +86,9 @@ impl Apis {
     }
 }
 
-fn apply(response: &mut MethodResponse, edit: Edit) -> Answer<()> {
+fn apply(response: &mut MethodResponse, edit: Edit, references: &References) -> Answer<()> {
     if edit.place == "/responseModels/{}" {
-        return methods::edit_models(&mut response.models, edit);
+        return methods::edit_models(&mut response.models, edit, references);
     }
     if edit.op == Add {
         validate::response_parameter(&edit.key)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model_apigateway as model;
 use store::Scope;
 
+use super::references::{References, patches_below};
 use super::{integrations, method_responses, validate};
 use crate::Apis;
 use crate::patch::Op::{Add, Remove, Replace};
@@ -30,11 +31,11 @@ impl Apis {
     pub(crate) async fn put_method(&self, scope: &Scope, input: model::PutMethodRequest) -> Answer<model::Method> {
         validate::verb(&input.http_method)?;
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
-        self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
+        self.edit_referring(scope, (&place.0, &place.1), input, refers, |resource, input, references| {
             if resource.methods.contains_key(&input.http_method) {
                 return Err(Refusal::conflict("Method already exists for this resource"));
             }
-            let method = new_method(input)?;
+            let method = new_method(input, references)?;
             let answer = shown(&input.http_method, &method);
             resource.methods.insert(input.http_method.clone(), method);
             Ok(answer)
@@ -54,8 +55,12 @@ impl Apis {
         input: model::UpdateMethodRequest,
     ) -> Answer<model::Method> {
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
-        self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
+        let refers = |input: &model::UpdateMethodRequest| {
+            patches_below(input.patch_operations.as_deref(), &["/requestModels/", "/requestValidatorId"])
+        };
+        self.edit_referring(scope, (&place.0, &place.1), input, refers, |resource, input, references| {
             let method = of_mut(resource, &input.http_method)?;
+            let apply = |method: &mut Method, edit| apply(method, edit, references);
             PATCHES.patch(input.patch_operations.clone(), method, apply)?;
             // The type may be changed before or after the authorizer, so it is looked at when all are through.
             check_authorization(&method.authorization_type)?;
@@ -78,12 +83,18 @@ pub(super) fn of_mut<'a>(resource: &'a mut Resource, verb: &str) -> Answer<&'a m
     resource.methods.get_mut(verb).ok_or_else(Refusal::unknown_method)
 }
 
-fn new_method(input: &model::PutMethodRequest) -> Answer<Method> {
+/// Whether a new method refers to models or a validator.
+fn refers(input: &model::PutMethodRequest) -> bool {
+    input.request_models.is_some() || input.request_validator_id.is_some()
+}
+
+fn new_method(input: &model::PutMethodRequest, references: &References) -> Answer<Method> {
     check_authorization(&input.authorization_type)?;
-    if input.request_validator_id.as_deref().is_some_and(|id| !id.is_empty()) {
-        return Err(unknown_validator());
+    let request_validator_id = input.request_validator_id.clone().filter(|id| !id.is_empty());
+    if let Some(id) = &request_validator_id {
+        references.check_validator(id)?;
     }
-    validate::models(input.request_models.as_ref())?;
+    references.check_models(input.request_models.as_ref())?;
     if let Some(parameters) = &input.request_parameters {
         validate::method_parameters(parameters)?;
     }
@@ -93,6 +104,7 @@ fn new_method(input: &model::PutMethodRequest) -> Answer<Method> {
         operation_name: input.operation_name.clone(),
         request_parameters: input.request_parameters.clone(),
         request_models: input.request_models.clone(),
+        request_validator_id,
         authorization_scopes: input.authorization_scopes.clone().unwrap_or_default(),
         responses: BTreeMap::new(),
         integration: None,
@@ -114,20 +126,18 @@ fn check_authorization(kind: &str) -> Answer<()> {
     }
 }
 
-fn unknown_validator() -> Refusal {
-    Refusal::bad_request("Invalid Request Validator identifier specified")
-}
-
-fn apply(method: &mut Method, edit: Edit) -> Answer<()> {
+fn apply(method: &mut Method, edit: Edit, references: &References) -> Answer<()> {
     match edit.place {
         "/authorizationType" => method.authorization_type = edit.text().to_owned(),
         // It counts only where the type asks for one; with `NONE` and `AWS_IAM` AWS ignores it.
         "/authorizerId" => {}
         "/apiKeyRequired" => method.api_key_required = edit.flag(),
         "/operationName" => method.operation_name = edit.optional(),
-        "/requestValidatorId" if edit.text().is_empty() => {}
-        "/requestValidatorId" => return Err(unknown_validator()),
-        "/requestModels/{}" => edit_models(&mut method.request_models, edit)?,
+        "/requestValidatorId" => {
+            method.request_validator_id = edit.optional();
+            method.request_validator_id.iter().try_for_each(|id| references.check_validator(id))?;
+        }
+        "/requestModels/{}" => edit_models(&mut method.request_models, edit, references)?,
         "/requestParameters/{}" => {
             edit_flags(&mut method.request_parameters, edit)?;
             validate::method_parameters(method.request_parameters.as_ref().unwrap_or(&BTreeMap::new()))?;
@@ -150,10 +160,14 @@ fn edit_scopes(scopes: &mut Vec<String>, edit: &Edit) {
 }
 
 /// Edits a map of model names by content type.
-pub(super) fn edit_models(models: &mut Option<BTreeMap<String, String>>, edit: Edit) -> Answer<()> {
+pub(super) fn edit_models(
+    models: &mut Option<BTreeMap<String, String>>,
+    edit: Edit,
+    references: &References,
+) -> Answer<()> {
     if edit.op != Remove {
         validate::content_type(&edit.key)?;
-        validate::model(edit.text())?;
+        references.check_model(edit.text())?;
     }
     edit_map(models, edit, content_type_not_found, |edit| edit.text().to_owned())
 }
@@ -206,6 +220,7 @@ pub(super) fn shown(verb: &str, method: &Method) -> model::Method {
         operation_name: method.operation_name.clone(),
         request_parameters: method.request_parameters.clone(),
         request_models: method.request_models.clone(),
+        request_validator_id: method.request_validator_id.clone(),
         method_responses: (!method.responses.is_empty()).then(|| responses.collect()),
         method_integration: method.integration.as_ref().map(integrations::shown),
         authorization_scopes: (!method.authorization_scopes.is_empty()).then(|| method.authorization_scopes.clone()),

@@ -6,13 +6,16 @@ use base::shape::Timestamp;
 use model_apigateway as model;
 use store::{Record, Scope, Transaction};
 
+use super::models::default_models;
 use super::page::page;
 use super::{EVERY, validate};
 use crate::Apis;
 use crate::patch::Op::{Add, Remove, Replace};
 use crate::patch::{Edit, Table, Wording};
 use crate::refusal::{Answer, Refusal};
-use crate::rows::{ApiHead, Deployment, GatewayResponse, PathClaim, Resource, RestApi, Snapshot, Stage};
+use crate::rows::{
+    ApiHead, Deployment, GatewayResponse, Model, PathClaim, RequestValidator, Resource, RestApi, Snapshot, Stage,
+};
 use crate::words::{EndpointType, IpAddressType};
 
 const PATCHES: Table = Table {
@@ -56,8 +59,9 @@ impl Apis {
                 path: "/".into(),
                 methods: BTreeMap::new(),
             };
-            let head = ApiHead { api: api.id.clone(), resources: 0 };
+            let head = ApiHead { api: api.id.clone(), resources: 0, has_models: true };
             let made = Transaction::new().insert(&scope, &*api).insert(&scope, &head).insert(&scope, &root);
+            let made = default_models(&api.id).fold(made, |made, model| made.insert(&scope, &model));
             apis.store.commit(made).await?;
             apis.index.add_api(&api.id);
             Ok(shown(&api, ShowTags::IfAny))
@@ -110,6 +114,8 @@ impl Apis {
                 .delete_tree::<Resource>(&scope, &id)
                 .delete_tree::<PathClaim>(&scope, &id)
                 .delete_tree::<GatewayResponse>(&scope, &id)
+                .delete_tree::<Model>(&scope, &id)
+                .delete_tree::<RequestValidator>(&scope, &id)
                 .delete_tree::<Stage>(&scope, &id)
                 .delete_tree::<Deployment>(&scope, &id)
                 .delete_tree::<Snapshot>(&scope, &id);

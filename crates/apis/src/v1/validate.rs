@@ -90,22 +90,6 @@ pub(super) fn content_type(key: &str) -> Answer<()> {
     }
 }
 
-/// Only the models that every API starts with exist in this version.
-pub(super) fn model(name: &str) -> Answer<()> {
-    match matches!(name, "Empty" | "Error") {
-        true => Ok(()),
-        false => Err(Refusal::BadRequest(format!("Invalid model identifier specified: {name}"))),
-    }
-}
-
-/// A map of model names by content type.
-pub(super) fn models(models: Option<&BTreeMap<String, String>>) -> Answer<()> {
-    models.into_iter().flatten().try_for_each(|(key, name)| {
-        content_type(key)?;
-        model(name)
-    })
-}
-
 /// Templates as they are stored: their content types checked, empty ones as absent text.
 pub(super) fn templates(given: Option<Templates>) -> Answer<Option<Templates>> {
     given

@@ -16,6 +16,7 @@ const NAMES: &[&str] = &[
     "extendedRequestId",
     "httpMethod",
     "identity",
+    "operationName",
     "path",
     "protocol",
     "requestId",
@@ -28,13 +29,16 @@ const NAMES: &[&str] = &[
 
 /// The members of `$context.identity`; without an authorizer all but two are null.
 const IDENTITY_NAMES: &[&str] = &[
+    "accessKey",
     "accountId",
     "apiKey",
+    "apiKeyId",
     "caller",
     "cognitoAuthenticationProvider",
     "cognitoAuthenticationType",
     "cognitoIdentityId",
     "cognitoIdentityPoolId",
+    "principalOrgId",
     "sourceIp",
     "user",
     "userAgent",
@@ -82,6 +86,8 @@ pub(super) fn tree(facts: &Facts<'_>) -> Value {
                 Value::Object(members.collect())
             }
             "requestTimeEpoch" => json!(facts.exchange.received.0),
+            // Few methods have a name of their own; then it is no member.
+            "operationName" if facts.routed.method.operation_name.is_none() => continue,
             _ => text(name),
         };
         all.insert((*name).to_owned(), member);

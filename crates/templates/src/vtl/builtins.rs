@@ -207,6 +207,43 @@ impl<'r> Machine<'r> {
         maps.is_some_and(|(request, response)| Rc::ptr_eq(request, map) || Rc::ptr_eq(response, map))
     }
 
+    /// An override is final: a parameter that this template has overridden cannot get another value, however it is assigned.
+    pub(super) fn refuse_second_override(
+        &mut self,
+        map: &Rc<Map<'r>>,
+        key: &Value<'r>,
+        value: &Value<'r>,
+    ) -> Result<(), Halt> {
+        // Most templates override nothing.
+        let Some((request, response)) = &self.overrides else { return Ok(()) };
+        let is_place = |root: &Rc<Map<'r>>, place: &str| match root.entries.borrow().get_text(place) {
+            Some(Value::Map(parameters)) => Rc::ptr_eq(parameters, map),
+            _ => false,
+        };
+        let place = if Rc::ptr_eq(response, map) && key.as_str() == Some("status") {
+            "responseOverride"
+        } else if is_place(response, "header") {
+            "responseOverride.header"
+        } else if let Some(place) = ["header", "querystring", "path"].into_iter().find(|place| is_place(request, place))
+        {
+            place
+        } else {
+            return Ok(());
+        };
+        let path = format!("{place}.{}", key.as_str().unwrap_or_default());
+        if !self.overridden.contains(&path) {
+            self.charge_bytes(path.len() + 24)?;
+            self.charge(1 + self.overridden.len() / 16)?;
+            self.overridden.push(path);
+            return Ok(());
+        }
+        let earlier = map.entries.borrow().get(key).cloned().unwrap_or(Value::Null);
+        if self.equal(&earlier, value)? {
+            return Ok(());
+        }
+        self.failed(&path, "the parameter is overridden already")
+    }
+
     fn override_maps(&mut self) -> (Rc<Map<'r>>, Rc<Map<'r>>) {
         if let Some((request, response)) = &self.overrides {
             return (Rc::clone(request), Rc::clone(response));

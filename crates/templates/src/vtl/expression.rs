@@ -7,6 +7,9 @@ use crate::java_regex::{JavaRegex, RegexError};
 use crate::jsonpath::JsonPath;
 
 /// Calls that change the value they are made on.
+///
+/// `replace` is missing: it is Java's name for a map's method too, but far more often a string's, which changes nothing; on a
+/// payload's map it is worth nothing.
 const MUTATING_CALLS: [&str; 10] =
     ["add", "addAll", "set", "remove", "put", "putAll", "clear", "putIfAbsent", "removeAll", "retainAll"];
 

@@ -55,7 +55,7 @@ pub(super) struct Machine<'r> {
     /// `$context.requestOverride` and `responseOverride`, made at first use.
     pub(super) overrides: Option<(Rc<Map<'r>>, Rc<Map<'r>>)>,
     /// The parameters that this template has overridden.
-    overridden: Vec<&'r str>,
+    pub(super) overridden: Vec<String>,
 }
 
 pub(super) fn render(template: &Template, scope: &Scope<'_>, limits: &Limits) -> Result<Rendered, RenderError> {
@@ -262,9 +262,6 @@ impl<'r> Machine<'r> {
             self.slots[target.slot as usize] = value;
             return Ok(());
         };
-        if let Some(path) = &target.context_path {
-            self.refuse_second_override(path, &value)?;
-        }
         let mut container = self.slots[target.slot as usize].clone();
         for step in before {
             container = self.step(container, step)?;
@@ -277,31 +274,6 @@ impl<'r> Machine<'r> {
         self.put(&container, key, value)
     }
 
-    /// An override is final: a parameter that this template has overridden cannot get another value.
-    fn refuse_second_override(&mut self, path: &'r str, value: &Value<'r>) -> Result<(), Halt> {
-        let is_parameter = path == "responseOverride.status"
-            || [
-                "requestOverride.header.",
-                "requestOverride.querystring.",
-                "requestOverride.path.",
-                "responseOverride.header.",
-            ]
-            .iter()
-            .any(|place| path.starts_with(place));
-        if !is_parameter {
-            return Ok(());
-        }
-        if !self.overridden.contains(&path) {
-            self.overridden.push(path);
-            return Ok(());
-        }
-        let earlier = self.context_value(path);
-        if self.equal(&earlier, value)? {
-            return Ok(());
-        }
-        self.failed(&format!("#set($context.{path})"), "the parameter is overridden already")
-    }
-
     /// Assigns a member; what is no map and no list is left as it is.
     fn put(&mut self, container: &Value<'r>, key: Value<'r>, value: Value<'r>) -> Result<(), Halt> {
         self.refuse_cycle(container, &value)?;
@@ -309,6 +281,7 @@ impl<'r> Machine<'r> {
         match container {
             Value::Map(map) => {
                 let key = if key.is_null() { Value::Borrowed("") } else { key };
+                self.refuse_second_override(map, &key, &value)?;
                 map.entries.borrow_mut().put(key, value);
                 Ok(())
             }

@@ -46,14 +46,7 @@ impl<'r> Machine<'r> {
             Value::Integer(_) | Value::BigInteger(_) | Value::Decimal(_) => {
                 self.number_call(&receiver, name, arguments)
             }
-            Value::Boolean(_) => Ok(match (name, arguments) {
-                ("parseBoolean" | "valueOf", [Value::Boolean(truth)]) => Value::Boolean(*truth),
-                ("parseBoolean" | "valueOf", [text]) => {
-                    Value::Boolean(text.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")))
-                }
-                ("booleanValue", []) => receiver.clone(),
-                _ => Value::Null,
-            }),
+            Value::Boolean(truth) => self.boolean_call(*truth, name, arguments),
             Value::Entry(entry) => Ok(match (name, arguments) {
                 ("getKey", []) => entry.0.clone(),
                 ("getValue", []) => entry.1.clone(),
@@ -105,7 +98,26 @@ impl<'r> Machine<'r> {
                 Ok(Value::Boolean(true))
             }
             ("add", [index, value]) => self.list_insert(list, index, value),
-            ("addAll", [values]) => self.list_add_all(list, values),
+            ("addAll", [values]) => {
+                let end = list.items.borrow().len();
+                self.list_add_all(list, end, values)
+            }
+            ("addAll", [index, values]) => {
+                match list_place(index).filter(|place| *place <= list.items.borrow().len()) {
+                    Some(place) => self.list_add_all(list, place, values),
+                    None => self.failed("addAll", "the index is out of bounds"),
+                }
+            }
+            ("containsAll", [values]) => {
+                for value in self.elements(values)? {
+                    if self.position(list, &value, false)?.is_none() {
+                        return Ok(Value::Boolean(false));
+                    }
+                }
+                Ok(Value::Boolean(true))
+            }
+            ("removeAll", [values]) => self.list_keep(list, values, false),
+            ("retainAll", [values]) => self.list_keep(list, values, true),
             ("remove", [which]) => self.list_remove(list, which),
             ("clear", []) => {
                 let items = std::mem::take(&mut *list.items.borrow_mut());
@@ -147,14 +159,32 @@ impl<'r> Machine<'r> {
         Ok(Value::Null)
     }
 
-    fn list_add_all(&mut self, list: &Rc<List<'r>>, values: &Value<'r>) -> Result<Value<'r>, Halt> {
+    fn list_add_all(&mut self, list: &Rc<List<'r>>, place: usize, values: &Value<'r>) -> Result<Value<'r>, Halt> {
         let added = self.elements(values)?;
         for value in &added {
             self.refuse_cycle(&Value::List(Rc::clone(list)), value)?;
         }
+        self.charge(1 + (list.items.borrow().len() - place) / 64)?;
         self.charge_bytes(24 * added.len())?;
         let changed = !added.is_empty();
-        list.items.borrow_mut().extend(added);
+        list.items.borrow_mut().splice(place..place, added);
+        Ok(Value::Boolean(changed))
+    }
+
+    /// Keeps the elements that are in the other list, or those that are not.
+    fn list_keep(&mut self, list: &Rc<List<'r>>, values: &Value<'r>, present: bool) -> Result<Value<'r>, Halt> {
+        let others = self.elements(values)?;
+        let others = Rc::new(List { items: others.into(), ..List::default() });
+        let items = list.items.borrow().clone();
+        let before = items.len();
+        let mut kept = Vec::with_capacity(before);
+        for item in items {
+            if self.position(&others, &item, false)?.is_some() == present {
+                kept.push(item);
+            }
+        }
+        let changed = kept.len() < before;
+        *list.items.borrow_mut() = kept;
         Ok(Value::Boolean(changed))
     }
 
@@ -227,6 +257,10 @@ impl<'r> Machine<'r> {
                 map.entries.borrow_mut().clear();
                 Ok(Value::Null)
             }
+            ("replace", [key, value]) => {
+                let present = map.entries.borrow().get(key).is_some();
+                if present { self.map_put(map, key, value) } else { Ok(Value::Null) }
+            }
             ("containsKey", [key]) => Ok(Value::Boolean(map.entries.borrow().get(key).is_some())),
             ("size", []) => Ok(Value::size(map.entries.borrow().len())),
             ("isEmpty", []) => Ok(Value::Boolean(map.entries.borrow().len() == 0)),
@@ -238,6 +272,7 @@ impl<'r> Machine<'r> {
         let container = Value::Map(Rc::clone(map));
         self.refuse_cycle(&container, value)?;
         self.refuse_cycle(&container, key)?;
+        self.refuse_second_override(map, key, value)?;
         self.charge_bytes(96)?;
         Ok(map.entries.borrow_mut().put(key.clone(), value.clone()).unwrap_or(Value::Null))
     }

@@ -1,10 +1,9 @@
-//! The methods of Java's strings and numbers. Offsets count UTF-16 units, as in Java.
+//! The methods of Java's strings. Offsets count UTF-16 units, as in Java.
 
-use super::ast::Operator;
+use super::RenderError;
 use super::machine::{Halt, Machine};
 use super::print::print;
 use super::value::Value;
-use super::{RenderError, arithmetic};
 use crate::java_regex::{JavaRegex, RegexError};
 
 impl<'r> Machine<'r> {
@@ -28,6 +27,19 @@ impl<'r> Machine<'r> {
             ("toUpperCase", []) => return self.new_text(text.to_uppercase()),
             ("trim", []) => return self.new_text(text.trim_matches(|character| character <= ' ').to_string()),
             ("strip", []) => return self.new_text(text.trim().to_string()),
+            ("stripLeading", []) => return self.new_text(text.trim_start().to_string()),
+            ("stripTrailing", []) => return self.new_text(text.trim_end().to_string()),
+            ("intern", []) => receiver.clone(),
+            ("toCharArray", []) => return self.characters(text),
+            ("codePointAt", [index]) => {
+                let place = index.as_integer().and_then(|index| byte_offset(text, index));
+                match place.and_then(|place| text[place..].chars().next()) {
+                    Some(character) => Value::Integer(i64::from(u32::from(character))),
+                    None => return self.failed("codePointAt", "the index is out of bounds"),
+                }
+            }
+            ("contentEquals", [other]) => Value::Boolean(other.as_str() == Some(text)),
+            ("join", [separator, list]) => return self.join(separator, list),
             ("hashCode", []) => Value::Integer(i64::from(hash_code(text))),
             ("substring", [from]) => return self.substring(text, from, None),
             ("substring" | "subSequence", [from, to]) => return self.substring(text, from, Some(to)),
@@ -37,6 +49,11 @@ impl<'r> Machine<'r> {
             }
             ("contains", [part]) => Value::Boolean(text.contains(self.needed(name, part)?)),
             ("startsWith", [part]) => Value::Boolean(text.starts_with(self.needed(name, part)?)),
+            ("startsWith", [part, from]) => {
+                let start = from.as_integer().and_then(|from| byte_offset(text, from));
+                let part = self.needed(name, part)?;
+                Value::Boolean(start.is_some_and(|start| text[start..].starts_with(part)))
+            }
             ("endsWith", [part]) => Value::Boolean(text.ends_with(self.needed(name, part)?)),
             ("equalsIgnoreCase", [other]) => {
                 Value::Boolean(other.as_str().is_some_and(|other| text.to_lowercase() == other.to_lowercase()))
@@ -45,6 +62,11 @@ impl<'r> Machine<'r> {
             ("indexOf", [part, from]) => {
                 let start = from.as_integer().and_then(|from| byte_offset(text, from.max(0))).unwrap_or(text.len());
                 found_at(text, text[start..].find(self.needed(name, part)?).map(|place| place + start))
+            }
+            ("lastIndexOf", [part, from]) => {
+                let part = self.needed(name, part)?;
+                let found = from.as_integer().filter(|from| *from >= 0).and_then(|from| last_before(text, part, from));
+                found_at(text, found)
             }
             ("lastIndexOf", [part]) => found_at(text, text.rfind(self.needed(name, part)?)),
             ("compareTo", [other]) => compared(text, self.needed(name, other)?),
@@ -125,6 +147,26 @@ impl<'r> Machine<'r> {
         self.new_text(replaced)
     }
 
+    /// `String.join`: the elements' texts with the separator between them.
+    fn join(&mut self, separator: &Value<'r>, list: &Value<'r>) -> Result<Value<'r>, Halt> {
+        let separator = self.needed("join", separator)?;
+        let mut joined = String::new();
+        for (place, element) in self.elements(list)?.iter().enumerate() {
+            if place > 0 {
+                joined.push_str(separator);
+            }
+            print(element, &mut joined, self.limits.output_bytes)?;
+        }
+        self.new_text(joined)
+    }
+
+    /// The characters as a list of texts.
+    fn characters(&mut self, text: &str) -> Result<Value<'r>, Halt> {
+        self.charge(text.len())?;
+        self.charge_bytes(64 * text.len())?;
+        Ok(Value::list(text.chars().map(|character| Value::text(character.encode_utf8(&mut [0; 4]))).collect()))
+    }
+
     fn repeat(&mut self, text: &str, count: &Value<'r>) -> Result<Value<'r>, Halt> {
         let Some(count) = count.as_integer().and_then(|count| usize::try_from(count).ok()) else {
             return self.failed("repeat", "the count is negative");
@@ -183,82 +225,6 @@ impl<'r> Machine<'r> {
         self.charge_bytes(text.len() + 48 * parts.len())?;
         Ok(Value::list(parts.into_iter().map(Value::text).collect()))
     }
-
-    /// `String.format` with `%s`, `%d`, `%x`, `%f`, `%b`, `%c`, `%n`, `%%`, a width, `-`, `0` and a precision.
-    fn format(&mut self, pattern: &str, arguments: &[Value<'r>]) -> Result<Value<'r>, Halt> {
-        // `$s.format("%s", $x)` calls the static method: the first argument is the pattern, the receiver is not used.
-        let (pattern, arguments) = match arguments {
-            [first, rest @ ..] if first.as_str().is_some_and(|text| text.contains('%')) => {
-                (first.as_str().unwrap_or_default().to_string(), rest)
-            }
-            _ => (pattern.to_string(), arguments),
-        };
-        let mut out = String::new();
-        let mut arguments = arguments.iter();
-        let mut rest = pattern.as_str();
-        while let Some((before, after)) = rest.split_once('%') {
-            out.push_str(before);
-            let Some(specifier) = Specifier::read(after) else {
-                return self.failed("format", "the format is not known");
-            };
-            rest = &after[specifier.length..];
-            match specifier.conversion {
-                '%' => out.push('%'),
-                'n' => out.push('\n'),
-                _ => {
-                    let Some(argument) = arguments.next() else {
-                        return self.failed("format", "an argument is missing");
-                    };
-                    let Some(text) = specifier.apply(argument, self.limits.output_bytes)? else {
-                        return self.failed("format", "the argument does not fit the format");
-                    };
-                    out.push_str(&text);
-                }
-            }
-            self.charge(1 + out.len() / 1024)?;
-        }
-        out.push_str(rest);
-        self.new_text(out)
-    }
-
-    pub(super) fn number_call(
-        &mut self,
-        receiver: &Value<'r>,
-        name: &str,
-        arguments: &[Value<'r>],
-    ) -> Result<Value<'r>, Halt> {
-        let Some(number) = receiver.as_number() else { return Ok(Value::Null) };
-        Ok(match (name, arguments) {
-            ("intValue" | "longValue" | "shortValue", []) => match receiver.as_integer() {
-                Some(_) => receiver.clone(),
-                // Java cuts the fraction off and stays within the range.
-                None => Value::Integer(number.as_f64() as i64),
-            },
-            ("doubleValue" | "floatValue", []) => Value::Decimal(number.as_f64()),
-            ("hashCode", []) => receiver.as_integer().map_or(Value::Null, Value::integer),
-            ("compareTo", [other]) => match other.as_number() {
-                None => return self.failed(name, "the argument is not a number"),
-                Some(other) if arithmetic::same_number(number, other) => Value::Integer(0),
-                Some(_) if arithmetic::ordered(Operator::Less, receiver, other_of(arguments)) => Value::Integer(-1),
-                Some(_) => Value::Integer(1),
-            },
-            ("parseInt" | "parseLong" | "valueOf", [value]) if receiver.as_integer().is_some() => {
-                match value.as_str().map(str::parse) {
-                    Some(Ok(number)) => Value::Integer(number),
-                    Some(Err(_)) => return self.failed(name, "the text is not a number"),
-                    None if name == "valueOf" => value.clone(),
-                    None => Value::Null,
-                }
-            }
-            ("parseDouble" | "valueOf", [value]) => match value.as_str().map(|text| text.trim().parse()) {
-                Some(Ok(number)) => Value::Decimal(number),
-                Some(Err(_)) => return self.failed(name, "the text is not a number"),
-                None => value.as_number().map_or(Value::Null, |number| Value::Decimal(number.as_f64())),
-            },
-            ("toString", [value]) => return self.text_of(value),
-            _ => Value::Null,
-        })
-    }
 }
 
 /// Whether Java has such a method for arguments of these kinds; a call that does not fit is null.
@@ -267,7 +233,6 @@ fn arguments_fit(name: &str, arguments: &[Value<'_>]) -> bool {
     let is_integer = |value: &Value<'_>| value.as_integer().is_some();
     match name {
         "contains"
-        | "startsWith"
         | "endsWith"
         | "concat"
         | "compareTo"
@@ -276,10 +241,10 @@ fn arguments_fit(name: &str, arguments: &[Value<'_>]) -> bool {
         | "matches"
         | "replaceAll"
         | "replaceFirst" => arguments.iter().all(is_text),
-        "indexOf" | "lastIndexOf" | "split" => {
+        "indexOf" | "lastIndexOf" | "split" | "startsWith" => {
             arguments.first().is_none_or(is_text) && arguments.iter().skip(1).all(is_integer)
         }
-        "substring" | "subSequence" | "charAt" | "repeat" => arguments.iter().all(is_integer),
+        "substring" | "subSequence" | "charAt" | "codePointAt" | "repeat" => arguments.iter().all(is_integer),
         _ => true,
     }
 }
@@ -299,10 +264,6 @@ impl std::ops::Deref for Compiled<'_> {
             Compiled::Now(regex) => regex,
         }
     }
-}
-
-fn other_of<'v, 'r>(arguments: &'v [Value<'r>]) -> &'v Value<'r> {
-    arguments.first().unwrap_or(&Value::Null)
 }
 
 fn utf16_length(text: &str) -> usize {
@@ -329,6 +290,17 @@ fn found_at<'r>(text: &str, place: Option<usize>) -> Value<'r> {
     place.map_or(Value::Integer(-1), |place| Value::size(utf16_length(&text[..place])))
 }
 
+/// The last place, not after the UTF-16 unit `from`, where the part begins.
+fn last_before(text: &str, part: &str, from: i128) -> Option<usize> {
+    // Nothing begins inside a character.
+    let start = byte_offset(text, from).or_else(|| byte_offset(text, from - 1)).unwrap_or(text.len());
+    let mut end = start.saturating_add(part.len()).min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].rfind(part)
+}
+
 /// Java's difference of the first units that differ, or of the lengths.
 fn compared<'r>(left: &str, right: &str) -> Value<'r> {
     let differing = left.encode_utf16().zip(right.encode_utf16()).find(|(left, right)| left != right);
@@ -340,96 +312,4 @@ fn compared<'r>(left: &str, right: &str) -> Value<'r> {
 
 fn hash_code(text: &str) -> i32 {
     text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
-}
-
-/// One `%…` of a format.
-struct Specifier {
-    left: bool,
-    zero: bool,
-    grouped: bool,
-    width: usize,
-    precision: Option<usize>,
-    conversion: char,
-    length: usize,
-}
-
-impl Specifier {
-    fn read(text: &str) -> Option<Specifier> {
-        let bytes = text.as_bytes();
-        let flags = bytes.iter().take_while(|byte| matches!(byte, b'-' | b'0' | b',' | b' ' | b'+')).count();
-        let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let mut length = flags;
-        let width_digits = digits(length);
-        let width = if width_digits == 0 { 0 } else { text[length..length + width_digits].parse().ok()? };
-        length += width_digits;
-        let mut precision = None;
-        if bytes.get(length) == Some(&b'.') {
-            let count = digits(length + 1);
-            precision = Some(text[length + 1..length + 1 + count].parse().ok()?);
-            length += 1 + count;
-        }
-        let conversion = text[length..].chars().next()?;
-        if width > 1000 || precision.is_some_and(|precision| precision > 100) {
-            return None;
-        }
-        Some(Specifier {
-            left: text[..flags].contains('-'),
-            zero: text[..flags].contains('0'),
-            grouped: text[..flags].contains(','),
-            width,
-            precision,
-            conversion,
-            length: length + conversion.len_utf8(),
-        })
-    }
-
-    /// The formatted argument; `None` when it does not fit the conversion.
-    fn apply(&self, argument: &Value<'_>, limit: usize) -> Result<Option<String>, RenderError> {
-        let formatted = match self.conversion {
-            's' | 'S' => {
-                let mut text = String::new();
-                print(argument, &mut text, limit)?;
-                if let Some(precision) = self.precision {
-                    text = text.chars().take(precision).collect();
-                }
-                Some(if self.conversion == 'S' { text.to_uppercase() } else { text })
-            }
-            'd' => argument.as_integer().map(|number| {
-                let digits = number.unsigned_abs().to_string();
-                let digits = if self.grouped { grouped(&digits) } else { digits };
-                if number < 0 { format!("-{digits}") } else { digits }
-            }),
-            'x' => argument.as_integer().map(|number| format!("{:x}", number as i64)),
-            'X' => argument.as_integer().map(|number| format!("{:X}", number as i64)),
-            'f' => match argument {
-                Value::Decimal(number) => Some(format!("{number:.*}", self.precision.unwrap_or(6))),
-                _ => None,
-            },
-            'b' => Some(matches!(argument, Value::Boolean(true)).to_string()),
-            'c' => argument.as_str().and_then(|text| text.chars().next()).map(String::from),
-            _ => None,
-        };
-        Ok(formatted.map(|text| self.pad(text)))
-    }
-
-    fn pad(&self, text: String) -> String {
-        let missing = self.width.saturating_sub(text.chars().count());
-        let padding = if self.zero && !self.left { "0" } else { " " }.repeat(missing);
-        match (self.left, text.strip_prefix('-')) {
-            (true, _) => text + &padding,
-            (false, Some(digits)) if self.zero => format!("-{padding}{digits}"),
-            _ => padding + &text,
-        }
-    }
-}
-
-fn grouped(digits: &str) -> String {
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

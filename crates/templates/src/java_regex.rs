@@ -1,37 +1,45 @@
 //! Java regular expressions (`String.matches`, `replaceAll`, selection patterns) on Rust's engines.
 //!
 //! A pattern is translated where the dialects differ (`\Q…\E`, `\h`, `\d` for ASCII digits only, `\Z`, …) and given to `regex`,
-//! which never backtracks. What that engine lacks (look-around, back references, possessive quantifiers) goes to `fancy-regex` with a
-//! limit on backtracking and on the text's length; what is beyond a limit does not match.
+//! which never backtracks. What that engine lacks (look-around, back references, possessive quantifiers) goes to `fancy-regex` with
+//! limits on backtracking, on the text's length and on time. What is beyond a limit is an error, and does not match.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The longest pattern that is compiled, in bytes.
 const MAX_PATTERN_BYTES: usize = 32 * 1024;
-/// The largest compiled form, in bytes.
-const MAX_COMPILED_BYTES: usize = 2 * 1024 * 1024;
+/// What a compiled form may take, in bytes, and the longest text that a pattern of that size searches: the time that the linear
+/// engine takes at worst is the product of both.
+const LINEAR_SIZES: [(usize, usize); 3] =
+    [(48 * 1024, usize::MAX), (256 * 1024, 1024 * 1024), (2048 * 1024, 128 * 1024)];
 /// The largest result of a replacement, in bytes.
 const MAX_REPLACED_BYTES: usize = 16 * 1024 * 1024;
 /// How often the fallback engine may step back in one search.
-const BACKTRACK_LIMIT: usize = 100_000;
-/// The longest text that the fallback engine searches, in bytes; in a longer one it finds nothing.
-const MAX_BACKTRACKED_BYTES: usize = 1024 * 1024;
+const BACKTRACK_LIMIT: usize = 50_000;
+/// The longest text that the fallback engine searches, in bytes. Each step back may look through all of it.
+const MAX_BACKTRACKED_BYTES: usize = 32 * 1024;
+/// How long one call may go on to search with the fallback engine. Its steps cannot be counted, so that the clock must do.
+const BACKTRACK_TIME: Duration = Duration::from_secs(1);
 
 /// Why a pattern was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid regular expression: {0}")]
 pub struct RegexError(String);
 
-/// Why a replacement failed.
+/// Why a search or a replacement failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ReplaceError {
+pub enum MatchError {
     /// The replacement names a group that the pattern does not have.
     #[error("the replacement names a group that the pattern does not have")]
     NoSuchGroup,
     /// The result is too large.
     #[error("the result is too large")]
     TooLarge,
+    /// The search takes too long, or the text is too long for a pattern of that kind.
+    #[error("the pattern takes too long on this text")]
+    TooSlow,
 }
 
 /// A compiled Java pattern.
@@ -46,7 +54,11 @@ pub struct JavaRegex {
 
 #[derive(Debug)]
 enum Engine {
-    Linear(regex::Regex),
+    Linear {
+        regex: regex::Regex,
+        /// The longest text that is searched, in bytes.
+        longest: usize,
+    },
     Backtracking(fancy_regex::Regex),
 }
 
@@ -72,29 +84,52 @@ impl JavaRegex {
         Ok(JavaRegex { translated, backtracks, find, full: OnceLock::new() })
     }
 
-    /// Whether the whole text matches, as `String.matches` asks.
+    /// Roughly how much work a search of the text is, for those who bound it; plain patterns count the text's bytes.
+    pub fn effort(&self, text: &str) -> usize {
+        match &self.find {
+            Engine::Linear { longest: usize::MAX, .. } => text.len(),
+            Engine::Linear { .. } => 8 * text.len(),
+            Engine::Backtracking(_) => 2_000 + 8 * text.len(),
+        }
+    }
+
+    /// What compiling the pattern costs, in the same measure.
+    pub fn compile_effort(&self) -> usize {
+        let base = 20_000 + self.translated.len() * 200;
+        if matches!(self.find, Engine::Linear { longest: usize::MAX, .. }) { base } else { 20 * base }
+    }
+
+    /// Whether the whole text matches, as `String.matches` asks. A text that is beyond a limit does not match.
     pub fn is_full_match(&self, text: &str) -> bool {
+        self.try_full_match(text).unwrap_or(false)
+    }
+
+    /// Whether the whole text matches.
+    ///
+    /// # Errors
+    /// [`MatchError::TooSlow`].
+    pub fn try_full_match(&self, text: &str) -> Result<bool, MatchError> {
         let full =
             self.full.get_or_init(|| Engine::new(&format!("\\A(?:{})\\z", self.translated), self.backtracks).ok());
+        // What compiles alone also compiles anchored, but for its size.
+        let full = full.as_ref().ok_or(MatchError::TooSlow)?;
+        full.check(text)?;
         match full {
-            Some(Engine::Linear(regex)) => regex.is_match(text),
-            Some(Engine::Backtracking(_)) if text.len() > MAX_BACKTRACKED_BYTES => false,
-            Some(Engine::Backtracking(regex)) => regex.is_match(text).unwrap_or(false),
-            // What compiles alone also compiles anchored, but for its size.
-            None => false,
+            Engine::Linear { regex, .. } => Ok(regex.is_match(text)),
+            Engine::Backtracking(regex) => regex.is_match(text).map_err(|_| MatchError::TooSlow),
         }
     }
 
     /// Whether searches take time in proportion to the text, whatever is in it.
     pub fn is_linear(&self) -> bool {
-        matches!(self.find, Engine::Linear(_))
+        matches!(self.find, Engine::Linear { .. })
     }
 
     /// Whether the pattern matches somewhere in the text; `None` when finding out is beyond the limits.
     pub fn is_found(&self, text: &str) -> Option<bool> {
+        self.find.check(text).ok()?;
         match &self.find {
-            Engine::Linear(regex) => Some(regex.is_match(text)),
-            Engine::Backtracking(_) if text.len() > MAX_BACKTRACKED_BYTES => None,
+            Engine::Linear { regex, .. } => Some(regex.is_match(text)),
             Engine::Backtracking(regex) => regex.is_match(text).ok(),
         }
     }
@@ -102,8 +137,9 @@ impl JavaRegex {
     /// Replaces every match; `$1` and `${name}` in the replacement stand for groups, a backslash makes the next character plain.
     ///
     /// # Errors
-    /// The replacement names a group that the pattern does not have, or the result is larger than 16 MB.
-    pub fn replace_all(&self, text: &str, replacement: &str) -> Result<String, ReplaceError> {
+    /// The replacement names a group that the pattern does not have, the result is larger than 16 MB, or the search takes too
+    /// long.
+    pub fn replace_all(&self, text: &str, replacement: &str) -> Result<String, MatchError> {
         self.replace(text, replacement, usize::MAX)
     }
 
@@ -111,12 +147,12 @@ impl JavaRegex {
     ///
     /// # Errors
     /// As [`JavaRegex::replace_all`].
-    pub fn replace_first(&self, text: &str, replacement: &str) -> Result<String, ReplaceError> {
+    pub fn replace_first(&self, text: &str, replacement: &str) -> Result<String, MatchError> {
         self.replace(text, replacement, 1)
     }
 
-    fn replace(&self, text: &str, replacement: &str, most: usize) -> Result<String, ReplaceError> {
-        let parts = self.find.replacement_parts(replacement).ok_or(ReplaceError::NoSuchGroup)?;
+    fn replace(&self, text: &str, replacement: &str, most: usize) -> Result<String, MatchError> {
+        let parts = self.find.replacement_parts(replacement).ok_or(MatchError::NoSuchGroup)?;
         let mut out = String::with_capacity(text.len());
         let mut end = 0;
         self.find.each_match(text, most, &mut |groups| {
@@ -137,30 +173,36 @@ impl JavaRegex {
             }
             end = whole.end;
             true
-        });
+        })?;
         if out.len() > MAX_REPLACED_BYTES {
-            return Err(ReplaceError::TooLarge);
+            return Err(MatchError::TooLarge);
         }
         out.push_str(&text[end..]);
         Ok(out)
     }
 
     /// Splits as `String.split` does: no empty texts at the end, and none in front of an empty match at the start.
-    pub fn split<'t>(&self, text: &'t str) -> Vec<&'t str> {
-        let mut parts = self.split_at_most(text, None);
+    ///
+    /// # Errors
+    /// [`MatchError::TooSlow`].
+    pub fn split<'t>(&self, text: &'t str) -> Result<Vec<&'t str>, MatchError> {
+        let mut parts = self.split_at_most(text, None)?;
         if text.is_empty() {
-            return parts;
+            return Ok(parts);
         }
         while parts.last().is_some_and(|part| part.is_empty()) {
             parts.pop();
         }
-        parts
+        Ok(parts)
     }
 
     /// Splits into at most so many texts, the last with all that is left; `None` is no limit. Empty texts at the end stay.
-    pub fn split_at_most<'t>(&self, text: &'t str, most: Option<usize>) -> Vec<&'t str> {
+    ///
+    /// # Errors
+    /// [`MatchError::TooSlow`].
+    pub fn split_at_most<'t>(&self, text: &'t str, most: Option<usize>) -> Result<Vec<&'t str>, MatchError> {
         if text.is_empty() {
-            return vec![text];
+            return Ok(vec![text]);
         }
         let mut parts = Vec::new();
         let mut start = 0;
@@ -172,9 +214,9 @@ impl JavaRegex {
                 start = whole.end;
             }
             !is_full
-        });
+        })?;
         parts.push(&text[start..]);
-        parts
+        Ok(parts)
     }
 }
 
@@ -187,52 +229,74 @@ type Groups = Vec<Option<std::ops::Range<usize>>>;
 
 impl Engine {
     fn new(pattern: &str, backtracks: usize) -> Result<Engine, RegexError> {
-        match regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED_BYTES).build() {
-            Ok(regex) => Ok(Engine::Linear(regex)),
-            Err(regex::Error::CompiledTooBig(_)) => Err(RegexError("the pattern is too large".to_string())),
-            Err(_) => fancy_regex::RegexBuilder::new(pattern)
-                .backtrack_limit(backtracks)
-                .delegate_size_limit(MAX_COMPILED_BYTES)
-                .build()
-                .map(Engine::Backtracking)
-                .map_err(|error| RegexError(error.to_string())),
+        for (size, longest) in LINEAR_SIZES {
+            match regex::RegexBuilder::new(pattern).size_limit(size).build() {
+                Ok(regex) => return Ok(Engine::Linear { regex, longest }),
+                Err(regex::Error::CompiledTooBig(_)) => {}
+                Err(_) => return Engine::backtracking(pattern, backtracks),
+            }
         }
+        Err(RegexError("the pattern is too large".to_string()))
+    }
+
+    fn backtracking(pattern: &str, backtracks: usize) -> Result<Engine, RegexError> {
+        let [.., (largest, _)] = LINEAR_SIZES;
+        fancy_regex::RegexBuilder::new(pattern)
+            .backtrack_limit(backtracks)
+            .delegate_size_limit(largest)
+            .build()
+            .map(Engine::Backtracking)
+            .map_err(|error| RegexError(error.to_string()))
+    }
+
+    /// Refuses a text that is too long for the pattern.
+    fn check(&self, text: &str) -> Result<(), MatchError> {
+        let longest = match self {
+            Engine::Linear { longest, .. } => *longest,
+            Engine::Backtracking(_) => MAX_BACKTRACKED_BYTES,
+        };
+        if text.len() > longest { Err(MatchError::TooSlow) } else { Ok(()) }
     }
 
     fn group_count(&self) -> usize {
         match self {
-            Engine::Linear(regex) => regex.captures_len(),
+            Engine::Linear { regex, .. } => regex.captures_len(),
             Engine::Backtracking(regex) => regex.captures_len(),
         }
     }
 
     fn group_named(&self, name: &str) -> Option<usize> {
         match self {
-            Engine::Linear(regex) => regex.capture_names().position(|found| found == Some(name)),
+            Engine::Linear { regex, .. } => regex.capture_names().position(|found| found == Some(name)),
             Engine::Backtracking(regex) => regex.capture_names().position(|found| found == Some(name)),
         }
     }
 
     /// Visits the matches until the visitor answers false.
-    fn each_match(&self, text: &str, most: usize, visit: &mut dyn FnMut(&Groups) -> bool) {
+    fn each_match(&self, text: &str, most: usize, visit: &mut dyn FnMut(&Groups) -> bool) -> Result<(), MatchError> {
+        self.check(text)?;
         match self {
-            Engine::Linear(regex) => {
+            Engine::Linear { regex, .. } => {
                 for captures in regex.captures_iter(text).take(most) {
                     if !visit(&captures.iter().map(|group| group.map(|found| found.range())).collect()) {
-                        return;
+                        break;
                     }
                 }
             }
-            Engine::Backtracking(_) if text.len() > MAX_BACKTRACKED_BYTES => {}
             Engine::Backtracking(regex) => {
+                let began = Instant::now();
                 for captures in regex.captures_iter(text).take(most) {
-                    let Ok(captures) = captures else { return };
+                    let captures = captures.map_err(|_| MatchError::TooSlow)?;
                     if !visit(&captures.iter().map(|group| group.map(|found| found.range())).collect()) {
-                        return;
+                        break;
+                    }
+                    if began.elapsed() > BACKTRACK_TIME {
+                        return Err(MatchError::TooSlow);
                     }
                 }
             }
         }
+        Ok(())
     }
 
     fn replacement_parts(&self, replacement: &str) -> Option<Vec<Part>> {
@@ -353,7 +417,7 @@ fn translate_escape(escaped: Option<char>, in_class: bool) -> Cow<'static, str> 
 
 #[cfg(test)]
 mod tests {
-    use super::{JavaRegex, ReplaceError};
+    use super::{JavaRegex, MatchError};
 
     fn full(pattern: &str, text: &str) -> bool {
         JavaRegex::parse(pattern).expect("a valid pattern").is_full_match(text)
@@ -389,15 +453,15 @@ mod tests {
         let regex = JavaRegex::parse("(\\w)(\\d)").expect("a valid pattern");
         assert_eq!(regex.replace_all("a1b2", "$2$1").as_deref(), Ok("1a2b"));
         assert_eq!(regex.replace_first("a1b2", "\\$").as_deref(), Ok("$b2"));
-        assert_eq!(regex.replace_all("a1", "$3"), Err(ReplaceError::NoSuchGroup));
+        assert_eq!(regex.replace_all("a1", "$3"), Err(MatchError::NoSuchGroup));
         let all = JavaRegex::parse("(?s).+").expect("a valid pattern");
-        assert_eq!(all.replace_all(&"x".repeat(100_000), &"$0".repeat(1000)), Err(ReplaceError::TooLarge));
+        assert_eq!(all.replace_all(&"x".repeat(100_000), &"$0".repeat(1000)), Err(MatchError::TooLarge));
         let comma = JavaRegex::parse(",").expect("a valid pattern");
-        assert_eq!(comma.split("a,b,,"), ["a", "b"]);
-        assert_eq!(comma.split(",a"), ["", "a"]);
-        assert_eq!(comma.split(""), [""]);
+        assert_eq!(comma.split("a,b,,").expect("a short text"), ["a", "b"]);
+        assert_eq!(comma.split(",a").expect("a short text"), ["", "a"]);
+        assert_eq!(comma.split("").expect("a short text"), [""]);
         let nothing = JavaRegex::parse("").expect("a valid pattern");
-        assert_eq!(nothing.split("abc"), ["a", "b", "c"]);
+        assert_eq!(nothing.split("abc").expect("a short text"), ["a", "b", "c"]);
     }
 
     #[test]

@@ -7,8 +7,11 @@
 //! `--show` prints the listed differences too.
 
 mod deviations;
+mod json_parsing;
 mod jsonpath;
+mod naughty_strings;
 mod render;
+mod text_functions;
 mod velocity_engine;
 mod vtl;
 
@@ -45,6 +48,8 @@ const TOPICS: &[(&str, Runner)] = &[
     ("vtl-mapping", vtl::run),
     ("velocity-engine", velocity_engine::run),
     ("jsonpath-jayway", jsonpath::run),
+    ("naughty-strings", naughty_strings::run),
+    ("json-parsing", json_parsing::run),
 ];
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {

@@ -28,13 +28,45 @@ pub(super) fn evaluate<'a>(path: &JsonPath, document: &'a Json<'a>, visits_left:
 
 impl<'a> Walk<'a> {
     pub(super) fn visit(&self) -> Result<(), Stopped> {
-        match self.visits_left.get().checked_sub(1) {
+        self.charge(1)
+    }
+
+    /// Counts work that is done: visits, or what costs as much.
+    pub(super) fn charge(&self, visits: usize) -> Result<(), Stopped> {
+        match self.visits_left.get().checked_sub(visits) {
             Some(left) => {
                 self.visits_left.set(left);
                 Ok(())
             }
-            None => Err(Stopped),
+            None => {
+                self.visits_left.set(0);
+                Err(Stopped)
+            }
         }
+    }
+
+    /// Counts what going through a whole value costs: comparing and copying do.
+    pub(super) fn weigh(&self, value: &Json<'_>) -> Result<(), Stopped> {
+        match value {
+            Json::Array(items) => {
+                self.charge(items.len())?;
+                items.iter().try_for_each(|item| self.weigh(item))
+            }
+            Json::Object(members) => {
+                self.charge(members.len())?;
+                members.iter().try_for_each(|(_, member)| self.weigh(member))
+            }
+            Json::Text(text) => self.charge(text.len() / 64),
+            _ => Ok(()),
+        }
+    }
+
+    /// The value itself; a copy counts.
+    pub(super) fn own(&self, value: Cow<'a, Json<'a>>) -> Result<Json<'a>, Stopped> {
+        if let Cow::Borrowed(value) = value {
+            self.weigh(value)?;
+        }
+        Ok(value.into_owned())
     }
 
     /// Whether the evaluation stopped because it visited too much.
@@ -47,7 +79,8 @@ impl<'a> Walk<'a> {
         if let [Token::Scan, scanned @ .., Token::Function(call)] = path.tokens.as_slice() {
             let mut finds = Vec::new();
             self.scan(scanned, item, &mut finds)?;
-            let list = Json::Array(finds.into_iter().map(Cow::into_owned).collect());
+            let owned: Result<Vec<_>, Stopped> = finds.into_iter().map(|found| self.own(found)).collect();
+            let list = Json::Array(owned?);
             return Ok(
                 functions::call(call, &list, item, self)?.map_or(Found::Missing, |v| Found::Value(Cow::Owned(v)))
             );
@@ -121,8 +154,12 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Stopped> {
         if names.len() > 1 && rest.is_empty() {
             // Several names at the end of a path make one object of those members.
-            let some = names.iter().filter_map(|name| Some((Cow::Owned(name.clone()), members.get(name)?.clone())));
-            finds.push(Cow::Owned(Json::Object(some.collect())));
+            let mut some = Vec::with_capacity(names.len());
+            for name in names {
+                let Some(member) = members.get(name) else { continue };
+                some.push((Cow::Owned(name.clone()), self.own(Cow::Borrowed(member))?));
+            }
+            finds.push(Cow::Owned(Json::Object(some.into_iter().collect())));
             return Ok(());
         }
         for name in names {

@@ -123,7 +123,10 @@ impl Operand {
             Operand::Path(path) => match path.find(item, walk)? {
                 Found::Missing => None,
                 Found::Value(value) => Some(value),
-                Found::List(list) => Some(Cow::Owned(Json::Array(list.into_iter().map(Cow::into_owned).collect()))),
+                Found::List(list) => {
+                    let owned: Result<Vec<_>, Stopped> = list.into_iter().map(|found| walk.own(found)).collect();
+                    Some(Cow::Owned(Json::Array(owned?)))
+                }
             },
         })
     }
@@ -141,7 +144,10 @@ fn matches_pattern<'a>(
         _ => return Ok(false),
     };
     Ok(match subject.value(item, walk)?.as_deref() {
-        Some(Json::Text(text)) => regex.is_full_match(text),
+        Some(Json::Text(text)) => {
+            walk.charge(regex.effort(text) / 8)?;
+            regex.is_full_match(text)
+        }
         Some(Json::Boolean(truth)) => regex.is_full_match(if *truth { "true" } else { "false" }),
         _ => false,
     })
@@ -153,6 +159,15 @@ fn compare(
     right: Option<&Json<'_>>,
     walk: &Walk<'_>,
 ) -> Result<bool, Stopped> {
+    // Only what goes through whole values costs more than the visit that was counted.
+    for value in [left, right].into_iter().flatten() {
+        match (comparison, value) {
+            (Comparison::Size | Comparison::Empty, Json::Array(_) | Json::Object(_)) => {}
+            (Comparison::In | Comparison::NotIn | Comparison::Contains, Json::Array(_)) => {}
+            (Comparison::All | Comparison::SubsetOf | Comparison::AnyOf | Comparison::NoneOf, _) => {}
+            _ => walk.weigh(value)?,
+        }
+    }
     let order = || left.zip(right).and_then(|(left, right)| order(left, right));
     Ok(match comparison {
         Comparison::Equal => equal(left, right),
@@ -193,6 +208,9 @@ fn items<'j, 'a>(value: Option<&'j Json<'a>>) -> &'j [Json<'a>] {
 fn is_in(value: Option<&Json<'_>>, list: &[Json<'_>], walk: &Walk<'_>) -> Result<bool, Stopped> {
     for item in list {
         walk.visit()?;
+        if matches!(item, Json::Array(_) | Json::Object(_)) {
+            walk.weigh(item)?;
+        }
         if equal(Some(item), value) {
             return Ok(true);
         }

@@ -63,6 +63,12 @@ pub(super) fn call<'a>(
     walk: &Walk<'a>,
 ) -> Result<Option<Json<'a>>, Stopped> {
     let arguments = arguments(&call.arguments, item, walk)?;
+    match call.function {
+        Function::Length => {}
+        Function::Keys => walk.charge(length_of(model))?,
+        Function::Append | Function::First | Function::Last | Function::Index => walk.weigh(model)?,
+        _ => walk.charge(items(model).len() + arguments.len())?,
+    }
     Ok(match call.function {
         Function::Length => length(arguments.first().unwrap_or(model)),
         Function::Keys => match model {
@@ -92,8 +98,12 @@ fn arguments<'a>(arguments: &[Argument], item: &'a Json<'a>, walk: &Walk<'a>) ->
         match argument {
             Argument::Literal(value) => values.push(value.clone()),
             Argument::Path(path) => match path.find(item, walk)? {
-                Found::Value(value) => values.push(value.into_owned()),
-                Found::List(list) => values.extend(list.into_iter().map(Cow::into_owned)),
+                Found::Value(value) => values.push(walk.own(value)?),
+                Found::List(list) => {
+                    for value in list {
+                        values.push(walk.own(value)?);
+                    }
+                }
                 Found::Missing => {}
             },
         }
@@ -104,6 +114,14 @@ fn arguments<'a>(arguments: &[Argument], item: &'a Json<'a>, walk: &Walk<'a>) ->
 /// The elements of an array; nothing of anything else.
 fn items<'j, 'a>(value: &'j Json<'a>) -> &'j [Json<'a>] {
     value.as_array().unwrap_or_default()
+}
+
+fn length_of(value: &Json<'_>) -> usize {
+    match value {
+        Json::Array(list) => list.len(),
+        Json::Object(members) => members.len(),
+        _ => 0,
+    }
 }
 
 fn length<'a>(value: &Json<'a>) -> Option<Json<'a>> {

@@ -55,6 +55,9 @@ impl<'r> Machine<'r> {
             None => {
                 let argument = self.argument(argument)?;
                 let text = self.text_of(&argument)?;
+                let source = text.as_str().unwrap_or_default();
+                // Compiling a pattern in a filter costs far more than reading a path.
+                self.charge(if source.contains("=~") { 50_000 } else { 10 } + source.len())?;
                 let path =
                     JsonPath::parse(text.as_str().unwrap_or_default()).map_err(|error| failed(error.to_string()))?;
                 run(self, &path)

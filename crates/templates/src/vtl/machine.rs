@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::ast::{
     Assignment, BUILT_IN_NAMES, Block, EscapedReference, Expression, Foreach, Node, Reference, SLOT_CONTEXT,
@@ -47,6 +48,8 @@ pub(super) struct Machine<'r> {
     pub(super) loops: Vec<Loop>,
     steps_left: u64,
     bytes_left: usize,
+    /// The time that searches with regular expressions may still take.
+    pub(super) search_time_left: Duration,
     depth: usize,
     active_blocks: Vec<*const Block>,
     /// The body as JSON, parsed at first use; `None` when it is none.
@@ -75,6 +78,7 @@ pub(super) fn render(template: &Template, scope: &Scope<'_>, limits: &Limits) ->
         loops: Vec::new(),
         steps_left: limits.steps,
         bytes_left: limits.value_bytes,
+        search_time_left: limits.search_time,
         depth: 0,
         active_blocks: Vec::new(),
         body: &body,
@@ -285,7 +289,8 @@ impl<'r> Machine<'r> {
                 map.entries.borrow_mut().put(key, value);
                 Ok(())
             }
-            Value::List(list) => self.list_set(list, &key, value).map(|_| ()),
+            // Lists have no members but their elements.
+            Value::List(list) if key.as_integer().is_some() => self.list_set(list, &key, value).map(|_| ()),
             _ => Ok(()),
         }
     }

@@ -49,6 +49,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use parser::{Names, Parser};
 
 pub use overrides::{OneOrMany, Overrides};
@@ -102,6 +104,9 @@ pub enum RenderError {
     /// Blocks or values are nested too deeply.
     #[error("blocks or values are nested too deeply")]
     TooDeep,
+    /// Searches with regular expressions took too long.
+    #[error("regular expressions take too long")]
+    SearchesTooSlow,
     /// A call failed as it fails in Java: an index out of range, text that is no JSON.
     #[error("{call} failed: {reason}")]
     CallFailed {
@@ -123,6 +128,8 @@ pub struct Limits {
     pub value_bytes: usize,
     /// Statements and expressions evaluated, and elements touched, in all.
     pub steps: u64,
+    /// How long searches with regular expressions may take in all, one that has begun not counted: their steps cannot be.
+    pub search_time: Duration,
     /// How deep statements, expressions and `#define` blocks may be nested while rendering.
     pub depth: usize,
 }
@@ -134,6 +141,7 @@ impl Default for Limits {
             output_bytes: 10 * 1024 * 1024,
             value_bytes: 128 * 1024 * 1024,
             steps: 3_000_000,
+            search_time: Duration::from_secs(2),
             depth: 250,
         }
     }

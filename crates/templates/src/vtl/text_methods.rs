@@ -1,10 +1,15 @@
 //! The methods of Java's strings. Offsets count UTF-16 units, as in Java.
 
+use std::time::Instant;
+
 use super::RenderError;
 use super::machine::{Halt, Machine};
 use super::print::print;
 use super::value::Value;
-use crate::java_regex::{JavaRegex, RegexError};
+use crate::java_regex::{JavaRegex, MatchError, RegexError};
+
+/// Searches that are more work than this are timed.
+const UNTIMED_EFFORT: usize = 2_000;
 
 impl<'r> Machine<'r> {
     pub(super) fn text_call(
@@ -81,7 +86,7 @@ impl<'r> Machine<'r> {
             ("repeat", [count]) => return self.repeat(text, count),
             ("matches", [pattern]) => {
                 let regex = self.regex(pattern, compiled)?;
-                Value::Boolean(regex.is_full_match(text))
+                Value::Boolean(self.searched("matches", &regex, text, || regex.try_full_match(text))?)
             }
             ("replaceAll", [pattern, replacement]) => {
                 let regex = self.regex(pattern, compiled)?;
@@ -191,6 +196,7 @@ impl<'r> Machine<'r> {
                 // Compiling costs far more than a step.
                 self.charge(2000 + pattern.len() * 20)?;
                 let regex = JavaRegex::parse(&pattern).map_err(|error| failed(error.to_string()))?;
+                self.charge(regex.compile_effort() / 8)?;
                 Ok(Compiled::Now(Box::new(regex)))
             }
         }
@@ -203,24 +209,43 @@ impl<'r> Machine<'r> {
         replacement: &Value<'r>,
         all: bool,
     ) -> Result<Value<'r>, Halt> {
-        let replacement = self.needed("replaceAll", replacement)?.to_string();
-        self.charge(text.len() / 8)?;
-        let replaced =
-            if all { regex.replace_all(text, &replacement) } else { regex.replace_first(text, &replacement) };
-        match replaced {
-            Ok(replaced) => self.new_text(replaced),
-            Err(error) => self.failed("replaceAll", error.to_string()),
+        let replacement = self.needed("replaceAll", replacement)?;
+        let replaced = self.searched("replaceAll", regex, text, || match all {
+            true => regex.replace_all(text, replacement),
+            false => regex.replace_first(text, replacement),
+        })?;
+        self.new_text(replaced)
+    }
+
+    /// Runs a search within the steps and the time that it may take.
+    fn searched<T>(
+        &mut self,
+        call: &str,
+        regex: &JavaRegex,
+        text: &str,
+        run: impl FnOnce() -> Result<T, MatchError>,
+    ) -> Result<T, Halt> {
+        let effort = regex.effort(text);
+        self.charge(effort / 8)?;
+        // The clock is read only where steps say little about time.
+        let began = (effort > UNTIMED_EFFORT).then(Instant::now);
+        let found = run();
+        if let Some(began) = began {
+            self.search_time_left =
+                self.search_time_left.checked_sub(began.elapsed()).ok_or(RenderError::SearchesTooSlow)?;
+        }
+        match found {
+            Ok(found) => Ok(found),
+            Err(MatchError::TooSlow) => Err(RenderError::SearchesTooSlow.into()),
+            Err(error) => self.failed(call, error.to_string()),
         }
     }
 
     fn split(&mut self, text: &str, regex: &JavaRegex, limit: Option<i128>) -> Result<Value<'r>, Halt> {
-        self.charge(text.len() / 8)?;
-        let parts: Vec<String> = match limit {
-            None | Some(0) => regex.split(text).into_iter().map(str::to_string).collect(),
-            Some(limit) => {
-                regex.split_at_most(text, usize::try_from(limit).ok()).into_iter().map(str::to_string).collect()
-            }
-        };
+        let parts = self.searched("split", regex, text, || match limit {
+            None | Some(0) => regex.split(text),
+            Some(limit) => regex.split_at_most(text, usize::try_from(limit).ok()),
+        })?;
         self.charge(parts.len())?;
         self.charge_bytes(text.len() + 48 * parts.len())?;
         Ok(Value::list(parts.into_iter().map(Value::text).collect()))

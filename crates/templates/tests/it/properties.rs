@@ -236,7 +236,7 @@ proptest! {
         if let Ok(regex) = JavaRegex::parse(&pattern) {
             regex.is_full_match(&text);
             prop_assert!(regex.replace_all(&text, "<$0>").is_ok());
-            let parts = regex.split(&text);
+            let parts = regex.split(&text).expect("a short text");
             prop_assert!(parts.len() <= text.len() + 2);
         }
     }

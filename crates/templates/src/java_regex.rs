@@ -18,6 +18,8 @@ const LINEAR_SIZES: [(usize, usize); 3] =
 const MAX_REPLACED_BYTES: usize = 16 * 1024 * 1024;
 /// How often the fallback engine may step back in one search.
 const BACKTRACK_LIMIT: usize = 50_000;
+/// The longest pattern that the fallback engine takes, in bytes.
+const MAX_BACKTRACKED_PATTERN_BYTES: usize = 4 * 1024;
 /// The longest text that the fallback engine searches, in bytes. Each step back may look through all of it.
 const MAX_BACKTRACKED_BYTES: usize = 32 * 1024;
 /// How long one call may go on to search with the fallback engine. Its steps cannot be counted, so that the clock must do.
@@ -240,6 +242,9 @@ impl Engine {
     }
 
     fn backtracking(pattern: &str, backtracks: usize) -> Result<Engine, RegexError> {
+        if pattern.len() > MAX_BACKTRACKED_PATTERN_BYTES {
+            return Err(RegexError("the pattern is too long for one of its kind".to_string()));
+        }
         let [.., (largest, _)] = LINEAR_SIZES;
         fancy_regex::RegexBuilder::new(pattern)
             .backtrack_limit(backtracks)

@@ -88,13 +88,24 @@ pub(super) struct Parser<'s, 'n> {
     /// Whether the inside of a string is read, which may end in `$`.
     pub(super) is_string: bool,
     pub(super) nesting: usize,
+    /// Whether what is read is only tried: an error of it is shown to nobody.
+    probing: bool,
     /// Whether the template changes values in place (`$list.add(…)`, `#set($map.key = …)`).
     pub(super) mutates: bool,
 }
 
 impl<'s, 'n> Parser<'s, 'n> {
     pub(super) fn new(source: &'s str, names: &'n mut Names) -> Parser<'s, 'n> {
-        Parser { source, bytes: source.as_bytes(), position: 0, names, is_string: false, nesting: 0, mutates: false }
+        Parser {
+            source,
+            bytes: source.as_bytes(),
+            position: 0,
+            names,
+            is_string: false,
+            nesting: 0,
+            probing: false,
+            mutates: false,
+        }
     }
 
     /// Reads everything.
@@ -109,7 +120,8 @@ impl<'s, 'n> Parser<'s, 'n> {
     }
 
     pub(super) fn error(&self, message: impl Into<String>) -> ParseError {
-        let (line, column) = self.line_and_column(self.position);
+        // Finding the line takes a look at everything before it, which is too much for what is tried at every `#`.
+        let (line, column) = if self.probing { (0, 0) } else { self.line_and_column(self.position) };
         ParseError { line, column, message: message.into() }
     }
 
@@ -331,7 +343,9 @@ impl<'s, 'n> Parser<'s, 'n> {
         let parenthesis = self.open_parenthesis_after(name_length)?;
         let start = self.position;
         self.position += parenthesis + 1;
+        let outer = std::mem::replace(&mut self.probing, true);
         let arguments = self.nested(|parser| parser.directive_arguments());
+        self.probing = outer;
         let length = self.position - start;
         self.position = start;
         arguments.is_ok().then_some(length)

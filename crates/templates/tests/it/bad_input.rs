@@ -184,7 +184,7 @@ fn sources_that_are_too_large_or_too_deep() {
             }
         }
     }
-    assert!(began.elapsed() < LONG, "parsing took {:?}", began.elapsed());
+    assert!(began.elapsed() < LONG / 3, "parsing took {:?}", began.elapsed());
 }
 
 fn found(path: &str, document: &Json<'_>) -> usize {
@@ -284,9 +284,13 @@ fn patterns_that_explode() {
             assert!(began.elapsed() < LONG, "{pattern} took {:?}", began.elapsed());
         }
     }
-    for pattern in
-        ["(((((a{100}){100}){100}){100}){100})", "a{2000000000}", "(a|b|c|d|e){5000}{5000}", &"(".repeat(30_000)]
-    {
+    for pattern in [
+        "(((((a{100}){100}){100}){100}){100})",
+        "a{2000000000}",
+        "(a|b|c|d|e){5000}{5000}",
+        &"(".repeat(30_000),
+        &"(?=a)".repeat(5_000),
+    ] {
         assert!(JavaRegex::parse(pattern).is_err(), "{pattern:.40}");
     }
     let look_ahead = JavaRegex::parse("(?=x)x").expect("a pattern");

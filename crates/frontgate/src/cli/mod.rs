@@ -1,6 +1,8 @@
 //! The command line: what the program is asked to do, and how refusals look.
 
+mod api_client;
 mod check;
+mod cors;
 mod logging;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,8 @@ struct Cli {
 enum Command {
     /// Serve the AWS APIs and the deployed APIs until interrupted
     Serve(Serve),
+    /// Let web pages of other origins call an API
+    Cors(cors::Cors),
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,8 +67,9 @@ struct Serve {
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match parse(&arguments, environment) {
-        Ok(Parsed { resolved, check_only: true, config_file }) => check(&resolved, config_file.as_deref()),
-        Ok(Parsed { resolved, .. }) => serve(resolved),
+        Ok(Parsed::Serve(parsed)) if parsed.check_only => check(&parsed.resolved, parsed.config_file.as_deref()),
+        Ok(Parsed::Serve(parsed)) => serve(parsed.resolved),
+        Ok(Parsed::Cors(cors)) => cors::run(*cors),
         Err(Refusal::CommandLine(error)) => {
             // Help and version come this way too, with code 0. A closed terminal is no reason to fail differently.
             let _ = error.print();
@@ -75,7 +80,13 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>, environment: &E
 }
 
 #[derive(Debug)]
-struct Parsed {
+enum Parsed {
+    Serve(Box<ParsedServe>),
+    Cors(Box<cors::Cors>),
+}
+
+#[derive(Debug)]
+struct ParsedServe {
     resolved: Resolved,
     check_only: bool,
     config_file: Option<PathBuf>,
@@ -102,7 +113,10 @@ fn command(layers: &Layers) -> clap::Command {
 /// file's and the environment's values as defaults.
 fn parse(arguments: &[OsString], environment: &Environment) -> Result<Parsed, Refusal> {
     let matches = command(&Layers::default()).try_get_matches_from(arguments)?;
-    let Command::Serve(flags) = Cli::from_arg_matches(&matches)?.command;
+    let flags = match Cli::from_arg_matches(&matches)?.command {
+        Command::Serve(flags) => flags,
+        Command::Cors(cors) => return Ok(Parsed::Cors(Box::new(cors))),
+    };
     let config_file = config_file(flags.config, environment);
     let text =
         config_file.as_deref().map(read_config_file).transpose().map_err(|problem| Refusal::Settings(vec![problem]))?;
@@ -111,7 +125,7 @@ fn parse(arguments: &[OsString], environment: &Environment) -> Result<Parsed, Re
     let matches = command(&layers).try_get_matches_from(arguments)?;
     let (_, serve) = matches.subcommand().expect("the first parse found a subcommand in the same arguments");
     let resolved = layers.resolve(serve)?;
-    Ok(Parsed { resolved, check_only: flags.check_config, config_file })
+    Ok(Parsed::Serve(Box::new(ParsedServe { resolved, check_only: flags.check_config, config_file })))
 }
 
 fn read_config_file(path: &Path) -> Result<String, Problem> {

@@ -11,13 +11,15 @@ use crate::config::variable_name;
 const HELP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/cli/serve-help.txt");
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
 
-fn parse_line(line: &str, variables: &[(&str, &str)]) -> Result<Parsed, String> {
+fn parse_line(line: &str, variables: &[(&str, &str)]) -> Result<ParsedServe, String> {
     let arguments: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
     let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-    parse(&arguments, &environment).map_err(|refusal| match refusal {
-        Refusal::CommandLine(error) => error.to_string(),
-        Refusal::Settings(problems) => problems.iter().map(ToString::to_string).collect(),
-    })
+    match parse(&arguments, &environment) {
+        Ok(Parsed::Serve(parsed)) => Ok(*parsed),
+        Ok(Parsed::Cors(_)) => Err(format!("{line} serves nothing")),
+        Err(Refusal::CommandLine(error)) => Err(error.to_string()),
+        Err(Refusal::Settings(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
+    }
 }
 
 /// Compares with the file, or writes it when asked to.

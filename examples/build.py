@@ -1,9 +1,10 @@
-"""Makes the two example APIs over the AWS wire protocol, if they are not there yet."""
+"""Makes the example APIs over the AWS wire protocol, if they are not there yet."""
 
 import base64
 import io
 import json
 import pathlib
+import subprocess
 import time
 import zipfile
 
@@ -11,6 +12,12 @@ from aws_client import AwsError
 
 HERE = pathlib.Path(__file__).resolve().parent
 FUNCTIONS = "/2015-03-31/functions"
+# Verb and path of the users API's methods, with the function behind each and its source.
+USERS = {
+    ("GET", "/users"): ("ExampleListUsers", "list_users"),
+    ("POST", "/users"): ("ExampleCreateUser", "create_user"),
+    ("DELETE", "/users/{id}"): ("ExampleDeleteUser", "delete_user"),
+}
 TRUST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -20,8 +27,9 @@ TRUST_POLICY = {
 class Examples:
     """Builds the examples through one client. Each part is looked for before it is made, so a second run changes nothing."""
 
-    def __init__(self, client):
+    def __init__(self, client, frontgate):
         self.client = client
+        self.frontgate = frontgate
         self.account = client.query("sts", "2011-06-15", "GetCallerIdentity")["Account"]
 
     def items(self):
@@ -39,6 +47,14 @@ class Examples:
         role = self.role("example-role")
         self.function("ExampleFaq", "nodejs22.x", "index.handler", role, HERE / "faq" / "index.mjs")
         return self.finished_api("example-faq", {"test"}, self.make_faq)
+
+    def users(self):
+        """The users API: three functions, one for each method, and CORS; stage `dev`. Returns its id."""
+        role = self.role("example-role")
+        for name, source in USERS.values():
+            handler = f"{source}.handler"
+            self.function(name, "python3.13", handler, role, HERE / "users" / f"{source}.py")
+        return self.finished_api("example-users", {"dev"}, self.make_users)
 
     def make_items(self, api):
         """Resources, methods and the three stages of a new items API."""
@@ -60,6 +76,26 @@ class Examples:
         self.function_integration(api, faq, "ExampleFaq")
         self.allow(api, "ExampleFaq", None)
         self.deploy(api, "test", {})
+
+    def make_users(self, api):
+        """The two resources of a new users API. CORS is enabled with the command that users would type."""
+        users = self.resource(api, self.root(api), "users")
+        resources = {"/users": users, "/users/{id}": self.resource(api, users, "{id}")}
+        for (verb, path), (name, _) in USERS.items():
+            self.client.rest("apigateway", "PUT", method_path(api, resources[path], verb), {"authorizationType": "NONE"})
+            self.function_integration(api, resources[path], name, verb)
+            self.allow(api, name, None, verb)
+        for resource in resources.values():
+            self.enable_cors(api, resource)
+        self.deploy(api, "dev", {})
+
+    def enable_cors(self, api, resource):
+        """Lets web pages of other origins call the resource's methods."""
+        command = [self.frontgate, "cors", "enable", "--rest-api-id", api, "--resource-id", resource]
+        command += ["--endpoint-url", f"http://{self.client.host}:{self.client.port}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"CORS was not enabled: {done.stderr.strip()}")
 
     def finished_api(self, name, stages, make):
         """Finds the API of this name; one that an interrupted run left without all its stages is made anew."""
@@ -94,20 +130,20 @@ class Examples:
         response = {"responseTemplates": {"application/json": template}}
         self.client.rest("apigateway", "PUT", f"{path}/integration/responses/200", response)
 
-    def function_integration(self, api, resource, function):
-        """Puts a function behind the GET method of a resource."""
+    def function_integration(self, api, resource, function, verb="GET"):
+        """Puts a function behind a method of a resource."""
         arn = f"arn:aws:lambda:{self.client.region}:{self.account}:function:{function}"
         uri = f"arn:aws:apigateway:{self.client.region}:lambda:path{FUNCTIONS}/{arn}/invocations"
         body = {"type": "AWS_PROXY", "httpMethod": "POST", "uri": uri}
-        self.client.rest("apigateway", "PUT", f"{method_path(api, resource)}/integration", body)
+        self.client.rest("apigateway", "PUT", f"{method_path(api, resource, verb)}/integration", body)
 
-    def allow(self, api, function, alias):
+    def allow(self, api, function, alias, verb="GET"):
         """Lets the API call the function, or one alias of it."""
         statement = {
             "StatementId": f"{api}-{alias or 'latest'}",
             "Action": "lambda:InvokeFunction",
             "Principal": "apigateway.amazonaws.com",
-            "SourceArn": f"arn:aws:execute-api:{self.client.region}:{self.account}:{api}/*/GET/*",
+            "SourceArn": f"arn:aws:execute-api:{self.client.region}:{self.account}:{api}/*/{verb}/*",
         }
         query = {"Qualifier": alias} if alias else {}
         self.client.rest("lambda", "POST", f"{FUNCTIONS}/{function}/policy", statement, query)
@@ -174,9 +210,9 @@ class Examples:
             return False
 
 
-def method_path(api, resource):
-    """The path of a resource's GET method in the management API."""
-    return f"/restapis/{api}/resources/{resource}/methods/GET"
+def method_path(api, resource, verb="GET"):
+    """The path of a resource's method in the management API."""
+    return f"/restapis/{api}/resources/{resource}/methods/{verb}"
 
 
 def as_list(value):

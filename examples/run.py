@@ -48,8 +48,8 @@ def main():
         server.terminate()
     try:
         wait_until_healthy(server, host, int(port), stopping)
-        examples = Examples(AwsClient(host, int(port)))
-        print(welcome(f"http://{options.listen}", examples.items(), examples.faq()), flush=True)
+        examples = Examples(AwsClient(host, int(port)), options.binary)
+        print(welcome(f"http://{options.listen}", examples.items(), examples.faq(), examples.users()), flush=True)
     except (AwsError, OSError, http.client.HTTPException) as error:
         if not stopping.is_set():
             end(server)
@@ -132,7 +132,7 @@ def end(server):
         server.wait()
 
 
-def welcome(address, items, faq):
+def welcome(address, items, faq, users):
     """What to try, as lines to paste into a shell."""
     return f"""
 Frontgate answers on {address}. Try, in another terminal:
@@ -145,7 +145,11 @@ Frontgate answers on {address}. Try, in another terminal:
   # faq: a random question and its answer, from a Node function
   curl {address}/_aws/execute-api/{faq}/test/faq
 
-examples/items/README.md and examples/faq/README.md build both by hand with the AWS CLI. Ctrl-C ends Frontgate.
+  # users: three Python functions that web pages of any origin may call
+  curl {address}/_aws/execute-api/{users}/dev/users
+  curl --data '{{"name": "Alan Turing"}}' {address}/_aws/execute-api/{users}/dev/users
+
+The folders below examples/ say how each is built by hand with the AWS CLI. Ctrl-C ends Frontgate.
 """
 
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from harness import readme
-from harness.server import ROOT, Server
+from harness.server import ROOT, Server, binary
 
 DOCUMENTS = [
     ROOT / "README.md",
@@ -43,7 +43,9 @@ def test_a_document_shows_commands_that_work(document, client_environment, tmp_p
     server = Server(tmp_path, "--runtime-substitution")
     server.start()
     try:
-        assert readme.check(text, server.port, folder, client_environment) > 0
+        # Readers have the program in their PATH.
+        path = f"{binary().parent}:{client_environment['PATH']}"
+        assert readme.check(text, server.port, folder, {**client_environment, "PATH": path}) > 0
         server.note_children()
     finally:
         server.stop()
@@ -63,5 +65,5 @@ def test_there_are_examples_with_commands():
         for path in DOCUMENTS
         if path.parent.parent.name == "examples"
     }
-    assert set(counts) >= {"items", "faq"} and all(counts.values()), counts
+    assert set(counts) >= {"items", "faq", "users"} and all(counts.values()), counts
     assert pathlib.Path(ROOT, "README.md") in DOCUMENTS

@@ -1,4 +1,4 @@
-"""What `make run` starts: both examples, URLs that answer, a clean end on Ctrl-C, and the same again on old data."""
+"""What `make run` starts: the examples, URLs that answer, a clean end on Ctrl-C, and the same again on old data."""
 
 import json
 import os
@@ -88,13 +88,15 @@ def answers(lines):
 
 
 def check(lines):
-    """The printed lines cover both examples, and each answers what its example is about."""
+    """The printed lines cover all examples, and each answers what its example is about."""
     printed = list(answers(lines).items())
-    assert len(printed) == 4, printed
+    assert len(printed) == 6, printed
     assert "/mock/items" in printed[0][0] and len(printed[0][1]["items"]) == 4
     assert "/dev/items" in printed[1][0] and [item["name"] for item in printed[1][1]["items"]][3] == "Shelf"
     assert "/prod/items/3" in printed[2][0] and printed[2][1]["item"]["name"] == "Desk"
     assert "/faq" in printed[3][0] and printed[3][1]["question"] in QUESTIONS and printed[3][1]["answer"]
+    assert "/dev/users" in printed[4][0] and len(printed[4][1]["users"]) == 2
+    assert "--data" in printed[5][0] and printed[5][1]["id"] == "alan-turing"
 
 
 def test_it_serves_the_examples_and_ends_on_ctrl_c(tmp_path):

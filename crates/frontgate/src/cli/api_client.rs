@@ -8,7 +8,7 @@ use std::time::Duration;
 use base::clock::Clock;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -55,8 +55,6 @@ pub(super) enum CallError {
     /// The server refused the call.
     #[error("{code}: {message}")]
     Refused {
-        /// The status.
-        status: StatusCode,
         /// `NotFoundException`.
         code: String,
         /// What the server says about it.
@@ -65,13 +63,6 @@ pub(super) enum CallError {
     /// No answer came.
     #[error("{0}")]
     Unreachable(String),
-}
-
-impl CallError {
-    /// Whether what was asked for does not exist.
-    pub(super) fn is_not_found(&self) -> bool {
-        matches!(self, CallError::Refused { status: StatusCode::NOT_FOUND, .. })
-    }
 }
 
 /// The client.
@@ -124,7 +115,7 @@ impl ApiClient {
         let code = head.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
         let code = code.and_then(|code| code.split(':').next()).unwrap_or(head.status.as_str()).to_owned();
         let message = answer["message"].as_str().or(answer["Message"].as_str()).unwrap_or("no reason given").to_owned();
-        Err(CallError::Refused { status: head.status, code, message })
+        Err(CallError::Refused { code, message })
     }
 
     fn request(&self, method: Method, path: &str, input: Option<Value>) -> Result<Request<Full<Bytes>>, CallError> {
@@ -132,7 +123,8 @@ impl ApiClient {
         let body = input.map_or_else(String::new, |input| input.to_string());
         let authority = self.base.authority().map_or("", |authority| authority.as_str());
         let scheme = self.base.scheme_str().unwrap_or("http");
-        let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().map_err(unsendable)?;
+        let uri =
+            Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().map_err(unsendable)?;
         let credentials = sigv4::Credentials {
             access_key_id: &self.target.access_key_id,
             secret_access_key: self.target.secret_access_key.as_deref().unwrap_or("test"),
@@ -148,14 +140,15 @@ impl ApiClient {
         );
         let mut request = Request::builder()
             .method(method)
-            .uri(uri.clone())
+            .uri(uri)
             .header(HOST, authority)
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/json")
             .header("x-amz-date", signed.date)
             .header(AUTHORIZATION, signed.authorization);
         if let Some(token) = signed.session_token {
-            request = request.header("x-amz-security-token", HeaderValue::try_from(token).map_err(|e| unsendable(e.into()))?);
+            request =
+                request.header("x-amz-security-token", HeaderValue::try_from(token).map_err(|e| unsendable(e.into()))?);
         }
         request.body(Full::new(body.into())).map_err(unsendable)
     }

@@ -17,6 +17,8 @@ pub struct GatewayResponsePlan {
     pub status: Option<StatusCode>,
     /// `gatewayresponse.header.NAME` and where its value comes from.
     pub headers: Vec<(HeaderName, Source)>,
+    /// Those of the headers' names that were not written as [`crate::spelling`] has it.
+    pub spelled: Vec<Box<str>>,
     /// Templates by media type, in the order in which they were given; never empty.
     pub templates: Vec<(Box<str>, PlainTemplate)>,
 }
@@ -45,7 +47,7 @@ mod tests {
     use super::*;
 
     fn plan(status: u16) -> GatewayResponsePlan {
-        GatewayResponsePlan { status: StatusCode::from_u16(status).ok(), headers: Vec::new(), templates: Vec::new() }
+        GatewayResponsePlan { status: StatusCode::from_u16(status).ok(), headers: Vec::new(), spelled: Vec::new(), templates: Vec::new() }
     }
 
     #[test]

@@ -107,6 +107,8 @@ pub struct ResponsePlan {
     pub selection: Option<JavaRegex>,
     /// `method.response.header.NAME` and where its value comes from.
     pub headers: Vec<(HeaderName, Source)>,
+    /// Those of the headers' names that were not written as [`crate::spelling`] has it.
+    pub spelled: Vec<Box<str>>,
     /// Templates by media type, in the order in which they were given.
     pub templates: Vec<(Box<str>, Template)>,
     /// Conversion of the body.

@@ -13,6 +13,7 @@ pub mod integration;
 pub mod media;
 pub mod router;
 pub mod service;
+pub mod spelling;
 pub mod stage;
 pub mod throttle;
 pub mod uri;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::{HeaderName, StatusCode};
 use plan::integration::ContentHandling as PlannedHandling;
+use plan::spelling::is_usual;
 use plan::{GatewayResponsePlan, GatewayResponses, ResponsePlan};
 use templates::java_regex::JavaRegex;
 use templates::mapping::{Source, Target};
@@ -76,9 +77,16 @@ fn response_plan(status: &str, is_declared: bool, response: &IntegrationResponse
         is_declared,
         selection,
         headers: response_headers(response),
+        spelled: unusual(response.parameters.iter().flatten(), "method.response.header."),
         templates: templates(response.templates.as_ref()),
         content_handling: content_handling(response.content_handling),
     })
+}
+
+/// The names of mapped headers that are not written as usual.
+fn unusual<'r>(parameters: impl Iterator<Item = (&'r String, &'r String)>, prefix: &str) -> Vec<Box<str>> {
+    let names = parameters.filter_map(|(key, _)| key.strip_prefix(prefix));
+    names.filter(|name| !is_usual(name)).map(Box::from).collect()
 }
 
 fn response_headers(response: &IntegrationResponse) -> Vec<(HeaderName, Source)> {
@@ -102,6 +110,7 @@ pub(super) fn gateway_responses(rows: &[GatewayResponse]) -> Option<Box<GatewayR
         let plan = GatewayResponsePlan {
             status: row.status_code.as_deref().and_then(|status| StatusCode::from_bytes(status.as_bytes()).ok()),
             headers: headers.collect(),
+            spelled: unusual(row.parameters.iter(), "gatewayresponse.header."),
             templates: templates
                 .map(|(kind, text)| (kind.as_str().into(), PlainTemplate::parse(text.as_deref().unwrap_or_default())))
                 .collect(),

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use super::Thread;
 use super::accept::draining;
+use super::spelling::Due;
 use super::tap::{Heads, Tap};
 use crate::body::Body;
 use crate::pipeline;
@@ -101,6 +102,8 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for ThisThread {
 struct Serve {
     thread: Rc<Thread>,
     connection: Arc<Connection>,
+    /// Where HTTP/1.1 is spoken: what the writer of heads has to know.
+    due: Option<Due>,
 }
 
 impl Service<Request<Incoming>> for Serve {
@@ -110,7 +113,14 @@ impl Service<Request<Incoming>> for Serve {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (thread, connection) = (Rc::clone(&self.thread), Arc::clone(&self.connection));
-        Box::pin(async move { Ok(pipeline::serve(&thread, connection, request).await) })
+        let due = self.due.clone();
+        Box::pin(async move {
+            let mut response = pipeline::serve(&thread, connection, request).await;
+            if let Some(due) = due {
+                due.set(response.extensions_mut().remove());
+            }
+            Ok(response)
+        })
     }
 }
 
@@ -128,15 +138,18 @@ pub(super) async fn serve<S>(
     let _entered = entered;
     let connection = Arc::new(Connection::new(peer, tls));
     let heads = connection.heads.clone();
-    let service = Serve { thread: Rc::clone(&thread), connection };
+    let mut service = Serve { thread: Rc::clone(&thread), connection, due: None };
     let ended = match protocol {
         Protocol::Http1 => {
+            let due = Due::default();
+            let tap = Tap::new(stream, heads, due.clone());
+            service.due = Some(due);
             let served = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_buf_size(HEAD_BYTES)
                 .half_close(false)
-                .serve_connection(TokioIo::new(Tap::new(stream, heads)), service);
+                .serve_connection(TokioIo::new(tap), service);
             until_drained(served, &thread).await
         }
         Protocol::Http2 => {

@@ -5,6 +5,7 @@
 
 mod accept;
 mod connection;
+mod spelling;
 pub mod tap;
 pub mod tls;
 
@@ -20,6 +21,7 @@ use http::request::Parts;
 use tokio::sync::watch;
 
 pub use connection::Connection;
+pub use spelling::Spelled;
 
 use crate::integrate::http::Upstream;
 use crate::log::FLUSH_AFTER;

@@ -1,14 +1,17 @@
-//! The spelling of header names in HTTP/1.1.
+//! The spelling of header names in HTTP/1.1, in requests here and in answers through [`super::spelling`].
 //!
 //! Functions behind a Regional API see header names as the client wrote them, but the HTTP library folds them to lower
 //! case. The tap keeps the last bytes that were read from a connection, so that the spelling can be looked up when an
 //! event is built; requests that need no event pay for one copy of their head.
 
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::spelling::Due;
 
 /// How much is kept at least; twice as much at most.
 const KEPT_BYTES: usize = 16 * 1024;
@@ -64,16 +67,72 @@ impl Spelling {
     }
 }
 
-/// A stream that remembers what was read from it.
+/// A stream that remembers what was read from it, and spells the heads that are written to it.
 #[derive(Debug)]
 pub(super) struct Tap<S> {
     stream: S,
     heads: Heads,
+    due: Due,
+    /// A head that is being written, and how much of it has gone.
+    head: Vec<u8>,
+    gone: usize,
+    /// Whether the writer has handed over all that it had.
+    is_drained: bool,
 }
 
+/// Pieces that are written with a head at once; more would be rare, and go with the next write.
+const PIECES: usize = 8;
+
 impl<S> Tap<S> {
-    pub(super) fn new(stream: S, heads: Heads) -> Tap<S> {
-        Tap { stream, heads }
+    pub(super) fn new(stream: S, heads: Heads, due: Due) -> Tap<S> {
+        Tap { stream, heads, due, head: Vec::new(), gone: 0, is_drained: true }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Tap<S> {
+    /// Writes what is left of a head that was accepted.
+    fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        while self.gone < self.head.len() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.head[self.gone..]))?;
+            if written == 0 {
+                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+            }
+            self.gone += written;
+        }
+        self.head.clear();
+        self.gone = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes slices whose first begins with a head that takes `length` bytes of it and stands spelt in `self.head`.
+    /// Returns how many of the slices' bytes are thereby accepted.
+    fn poll_write_head(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        length: usize,
+    ) -> Poll<std::io::Result<usize>> {
+        let mut pieces = [IoSlice::new(&[]); PIECES];
+        pieces[0] = IoSlice::new(&self.head);
+        pieces[1] = IoSlice::new(&slices[0][length..]);
+        let more = slices.len().min(PIECES - 1) - 1;
+        pieces[2..2 + more].copy_from_slice(&slices[1..1 + more]);
+        match Pin::new(&mut self.stream).poll_write_vectored(context, &pieces[..2 + more]) {
+            Poll::Ready(Ok(written)) if written < self.head.len() => {
+                self.gone = written;
+                Poll::Ready(Ok(length))
+            }
+            Poll::Ready(Ok(written)) => {
+                let accepted = length + written - self.head.len();
+                self.head.clear();
+                Poll::Ready(Ok(accepted))
+            }
+            other => {
+                self.head.clear();
+                self.due.put_back();
+                other
+            }
+        }
     }
 }
 
@@ -93,24 +152,42 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        ready!(self.poll_rest(context))?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        ready!(self.poll_rest(context))?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
+        slices: &[IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let this = self.get_mut();
+        ready!(this.poll_rest(context))?;
+        // Asked whether or not it can be spelt, so that nothing that is written later is taken for the head.
+        let is_due = this.due.take();
+        let head = match slices.first() {
+            Some(first) if is_due && this.is_drained => this.due.spell(first, &mut this.head),
+            _ => None,
+        };
+        let accepted = match head {
+            Some(length) => ready!(this.poll_write_head(context, slices, length))?,
+            None => {
+                this.head.clear();
+                ready!(Pin::new(&mut this.stream).poll_write_vectored(context, slices))?
+            }
+        };
+        this.is_drained = accepted == slices.iter().map(|slice| slice.len()).sum::<usize>();
+        Poll::Ready(Ok(accepted))
     }
 
     fn is_write_vectored(&self) -> bool {

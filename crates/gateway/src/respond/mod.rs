@@ -14,6 +14,7 @@ pub use table::{GatewayResponse, gateway_response, log_text};
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
+use crate::listener::Spelled;
 use crate::random::RequestIds;
 use crate::route::route;
 use crate::transform::{self, ErrorContext};
@@ -25,6 +26,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers that the client gets besides the gateway's own.
     pub headers: HeaderMap,
+    /// Those of their names that are not spelt as usual ([`plan::spelling`]).
+    pub spelled: Vec<Box<str>>,
     /// The body.
     pub body: Body,
     /// `X-Amzn-Trace-Id`, for the integrations that show it.
@@ -49,6 +52,9 @@ pub fn served(answer: Answer, ids: &RequestIds) -> Response<Body> {
         headers.insert(TRACE_ID, trace_id);
     }
     headers.entry(CONTENT_TYPE).or_insert(JSON);
+    if !answer.spelled.is_empty() {
+        response.extensions_mut().insert(Spelled(answer.spelled));
+    }
     response
 }
 
@@ -105,6 +111,9 @@ fn render(
         None => refusal.status,
     };
     *response.headers_mut() = headers;
+    if !defined.spelled.is_empty() {
+        response.extensions_mut().insert(Spelled(defined.spelled.clone()));
+    }
     Some(response)
 }
 

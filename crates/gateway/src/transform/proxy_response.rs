@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use plan::spelling::is_usual;
 use serde_json::{Map, Value};
 
 use super::headers::{ResponseOf, add_to_response};
@@ -34,7 +35,7 @@ pub(super) fn answer(payload: &[u8], wants_binary: bool) -> Result<Answer, Fault
         Some(Value::String(body)) => body,
         Some(_) => return Err(malformed("the body is not a string")),
     };
-    let headers = headers(members.remove("headers"), members.remove("multiValueHeaders"))?;
+    let (headers, spelled) = headers(members.remove("headers"), members.remove("multiValueHeaders"))?;
     if !members.is_empty() {
         return Err(malformed("it has members that a proxy response does not have"));
     }
@@ -44,7 +45,7 @@ pub(super) fn answer(payload: &[u8], wants_binary: bool) -> Result<Answer, Fault
     } else {
         Bytes::from(body)
     };
-    Ok(Answer { status, headers, body: Body::whole(body), trace_id: None })
+    Ok(Answer { status, headers, spelled, body: Body::whole(body), trace_id: None })
 }
 
 /// An integer or the text of one; 200 if there is none.
@@ -63,20 +64,29 @@ pub(super) fn status(value: Option<Value>) -> Result<StatusCode, Fault> {
 }
 
 /// The values of `multiValueHeaders` come first, then those of `headers`.
-pub(super) fn headers(single: Option<Value>, multiple: Option<Value>) -> Result<HeaderMap, Fault> {
-    let mut headers = HeaderMap::new();
+pub(super) fn headers(single: Option<Value>, multiple: Option<Value>) -> Result<(HeaderMap, Vec<Box<str>>), Fault> {
+    let (mut headers, mut spelled) = (HeaderMap::new(), Vec::new());
     for (name, values) in object(multiple)? {
         let Value::Array(values) = values else {
             return Err(Fault::MalformedProxyResponse { reason: "a member of multiValueHeaders is not a list" });
         };
+        note_spelling(&mut spelled, &headers, &name);
         for value in values {
             add(&mut headers, &name, value)?;
         }
     }
     for (name, value) in object(single)? {
+        note_spelling(&mut spelled, &headers, &name);
         add(&mut headers, &name, value)?;
     }
-    Ok(headers)
+    Ok((headers, spelled))
+}
+
+/// Of several spellings of a name, the first counts: that of `multiValueHeaders`.
+fn note_spelling(spelled: &mut Vec<Box<str>>, headers: &HeaderMap, name: &str) {
+    if !is_usual(name) && !headers.contains_key(name) {
+        spelled.push(name.into());
+    }
 }
 
 fn object(value: Option<Value>) -> Result<Map<String, Value>, Fault> {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http_body::Body as _;
+use plan::spelling::is_usual;
 use plan::{Backend, ResponsePlan};
 use serde_json::Value;
 use templates::vtl::{Overrides, Template};
@@ -77,7 +78,7 @@ fn http_proxy(exchange: &Exchange, routed: &Routed<'_>, response: Response<Respo
         false if body.size_hint().lower() > base::limits::GATEWAY_PAYLOAD_BYTES as u64 => return Err(too_large()),
         false => Body::streamed(body, integration.timeout),
     };
-    Ok(Answer { status: head.status, headers, body, trace_id: None })
+    Ok(Answer { status: head.status, headers, body, trace_id: None, spelled: Vec::new() })
 }
 
 /// An answer that is to be passed on whole can have 10 MB.
@@ -177,7 +178,9 @@ fn mapped(facts: &Facts<'_>, backend: FromBackend, mut overrides: Overrides) -> 
     {
         headers.insert(CONTENT_TYPE, value);
     }
-    Ok(Answer { status, headers, body: Body::whole(body), trace_id: None })
+    let mut spelled = chosen.spelled.clone();
+    spelled.extend(overrides.response_headers().map(|(name, _)| name).filter(|name| !is_usual(name)).map(Box::from));
+    Ok(Answer { status, headers, spelled, body: Body::whole(body), trace_id: None })
 }
 
 /// The first response, by rising status, whose pattern matches all of `value`; else the one without a pattern.

@@ -422,6 +422,7 @@ impl Response {
             is_declared: self.declared,
             selection: self.selection_pattern.as_deref().map(|pattern| JavaRegex::parse(pattern).unwrap()),
             headers: parameters.map(|(key, value)| (header(key), Source::parse_response(value).unwrap())).collect(),
+            spelled: Vec::new(),
             templates: parse_templates(&self.templates),
             content_handling: content_handling(self.content_handling.as_deref()),
         }
@@ -440,6 +441,7 @@ impl GatewayResponse {
         GatewayResponsePlan {
             status: self.status_code.map(|status| StatusCode::from_u16(status).unwrap()),
             headers: headers.collect(),
+            spelled: Vec::new(),
             templates: templates
                 .iter()
                 .map(|(kind, text)| (kind.as_str().into(), PlainTemplate::parse(text)))

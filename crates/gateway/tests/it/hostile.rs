@@ -133,6 +133,7 @@ fn a_gateway_response_that_explodes_gives_way_to_the_gateways_own() {
         GatewayResponsePlan {
             status: http::StatusCode::from_u16(499).ok(),
             headers: Vec::new(),
+            spelled: Vec::new(),
             templates: vec![("text/plain".into(), template)],
         },
     )]);

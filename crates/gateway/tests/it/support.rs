@@ -382,6 +382,7 @@ pub(crate) fn mock(path: &str, verb: &str, response: &str) -> (String, MethodPla
         is_declared: true,
         selection: None,
         headers: Vec::new(),
+        spelled: Vec::new(),
         templates: json(response),
         content_handling: None,
     }];

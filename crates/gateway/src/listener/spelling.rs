@@ -1,0 +1,145 @@
+//! Writing the heads of HTTP/1.1 answers with their names as AWS spells them ([`plan::spelling`]).
+//!
+//! The HTTP library hands an answer's head over in one piece. The first piece that is written after an answer has been
+//! made, when everything before it has gone, is that head; it is written anew with its names spelt, and nothing else is
+//! touched. Should a head come behind bytes that a slow client has not taken yet, it goes out in lower case, which means
+//! the same.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use memchr::memchr;
+use plan::spelling::spell_into;
+
+/// Names of an answer's headers that are not spelt by the rule. Travels as an extension of the response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spelled(pub Vec<Box<str>>);
+
+/// What a connection's service tells its writer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Due(Rc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    is_due: Cell<bool>,
+    names: RefCell<Spelled>,
+}
+
+impl Due {
+    /// An answer has been made: its head is written next.
+    pub(super) fn set(&self, names: Option<Spelled>) {
+        *self.0.names.borrow_mut() = names.unwrap_or_default();
+        self.0.is_due.set(true);
+    }
+
+    /// Whether a head is written next; asked once.
+    pub(super) fn take(&self) -> bool {
+        self.0.is_due.replace(false)
+    }
+
+    /// The head could not be written yet.
+    pub(super) fn put_back(&self) {
+        self.0.is_due.set(true);
+    }
+
+    /// Writes the head at the beginning of `bytes` anew into `out` and returns how many bytes of `bytes` it stands for;
+    /// none where there is no whole head.
+    pub(super) fn spell(&self, bytes: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+        spell_head(bytes, &self.0.names.borrow().0, out)
+    }
+}
+
+/// Spells the first final head of `bytes`; interim ones before it (`100 Continue`) are copied. `Connection: keep-alive` is
+/// added as AWS sends it, unless the head says otherwise.
+fn spell_head(bytes: &[u8], names: &[Box<str>], out: &mut Vec<u8>) -> Option<usize> {
+    let is_http11 = bytes.starts_with(b"HTTP/1.1 ");
+    if !is_http11 && !bytes.starts_with(b"HTTP/1.0 ") {
+        return None;
+    }
+    let mut at = line_end(bytes, 0)?;
+    out.extend_from_slice(&bytes[..at]);
+    if bytes.get(9) == Some(&b'1') {
+        let interim = bytes[at..].strip_prefix(b"\r\n").map(|rest| (at + 2, rest))?;
+        out.extend_from_slice(b"\r\n");
+        return spell_head(interim.1, names, out).map(|length| interim.0 + length);
+    }
+    let mut says_connection = !is_http11;
+    loop {
+        let end = line_end(bytes, at)?;
+        let line = &bytes[at..end];
+        at = end;
+        if line == b"\r\n" {
+            break;
+        }
+        let colon = memchr(b':', line)?;
+        let (name, rest) = line.split_at(colon);
+        match names.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
+            Some(known) => out.extend_from_slice(known.as_bytes()),
+            None => spell_into(name, out),
+        }
+        says_connection |= name == b"connection";
+        // A client that asks for it gets `close`.
+        out.extend_from_slice(rest);
+    }
+    if !says_connection {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    Some(at)
+}
+
+/// Where the line that begins at `from` ends, its line end included.
+fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
+    memchr(b'\n', &bytes[from..]).map(|length| from + length + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spelled(bytes: &str, names: &[&str]) -> Option<(String, usize)> {
+        let names: Vec<Box<str>> = names.iter().map(|name| (*name).into()).collect();
+        let mut out = Vec::new();
+        let length = spell_head(bytes.as_bytes(), &names, &mut out)?;
+        Some((String::from_utf8(out).unwrap(), length))
+    }
+
+    #[test]
+    fn spells_a_head_and_leaves_the_body_alone() {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: a: b\r\nx-amzn-requestid: 1\r\ntest-multi: x\r\n\r\n";
+        let (out, length) = spelled(&format!("{head}content-type: body"), &["tesT-Multi"]).unwrap();
+        let expected = "HTTP/1.1 200 OK\r\nContent-Type: a: b\r\nx-amzn-RequestId: 1\r\ntesT-Multi: x\r\n\
+                        Connection: keep-alive\r\n\r\n";
+        assert_eq!((out.as_str(), length), (expected, head.len()));
+    }
+
+    #[test]
+    fn says_keep_alive_only_where_nothing_else_is_said() {
+        let close = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+        assert_eq!(spelled(close, &[]).unwrap().0, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+        let old = "HTTP/1.0 200 OK\r\ndate: x\r\n\r\n";
+        assert_eq!(spelled(old, &[]).unwrap().0, "HTTP/1.0 200 OK\r\nDate: x\r\n\r\n");
+    }
+
+    #[test]
+    fn passes_interim_heads() {
+        let both = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\ndate: x\r\n\r\n";
+        let (out, length) = spelled(both, &[]).unwrap();
+        let expected =
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nDate: x\r\nConnection: keep-alive\r\n\r\n";
+        assert_eq!((out.as_str(), length), (expected, both.len()));
+    }
+
+    #[test]
+    fn leaves_what_is_no_whole_head() {
+        for bytes in [
+            "",
+            "body",
+            "HTTP/1.1 200 OK\r\ndate: x\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nx\r\n\r\n",
+        ] {
+            assert_eq!(spelled(bytes, &[]), None, "{bytes:?}");
+        }
+    }
+}

@@ -47,7 +47,12 @@ mod tests {
     use super::*;
 
     fn plan(status: u16) -> GatewayResponsePlan {
-        GatewayResponsePlan { status: StatusCode::from_u16(status).ok(), headers: Vec::new(), spelled: Vec::new(), templates: Vec::new() }
+        GatewayResponsePlan {
+            status: StatusCode::from_u16(status).ok(),
+            headers: Vec::new(),
+            spelled: Vec::new(),
+            templates: Vec::new(),
+        }
     }
 
     #[test]

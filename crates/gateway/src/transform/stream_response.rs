@@ -27,7 +27,7 @@ pub(super) fn answer(stream: FunctionStream, deadline: Instant) -> Result<Answer
     };
     let status = proxy_response::status(members.remove("statusCode")).map_err(malformed)?;
     let (single, multiple) = (members.remove("headers"), members.remove("multiValueHeaders"));
-    let mut headers = proxy_response::headers(single, multiple).map_err(malformed)?;
+    let (mut headers, spelled) = proxy_response::headers(single, multiple).map_err(malformed)?;
     match members.remove("cookies") {
         None | Some(Value::Null) => {}
         Some(Value::Array(cookies)) => {
@@ -40,5 +40,5 @@ pub(super) fn answer(stream: FunctionStream, deadline: Instant) -> Result<Answer
         }
         Some(_) => return Err(Fault::MalformedStream { reason: "cookies is not a list" }),
     }
-    Ok(Answer { status, headers, body: Body::paced(body, deadline), trace_id: None })
+    Ok(Answer { status, headers, spelled, body: Body::paced(body, deadline), trace_id: None })
 }

@@ -11,11 +11,9 @@ mod http2;
 mod limits;
 mod pipeline;
 #[cfg(test)]
-<<<<<<< HEAD
-mod streaming;
-=======
 mod spelling;
->>>>>>> 135e1bc (Spell header names of HTTP/1.1 answers as AWS does)
+#[cfg(test)]
+mod streaming;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -52,6 +52,7 @@ pub(crate) fn stage_plan(
             id: snapshot.api.id.as_str().into(),
             account: Arc::clone(&scope.account),
             region: Arc::clone(&scope.region),
+            edge: snapshot.api.endpoint_type == EndpointType::Edge,
         }),
         stage: stage.name.as_str().into(),
         deployment_id: stage.deployment_id.as_str().into(),

@@ -82,6 +82,8 @@ impl Apis {
             GetTags => get_tags,
             TagResource => tag_resource,
             UntagResource => untag_resource,
+            GetUsagePlans => get_usage_plans,
+            GetApiKeys => get_api_keys,
         }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) struct RestApi {
     pub(crate) version: Option<String>,
     /// Whole seconds since 1970.
     pub(crate) created: u64,
+    /// The milliseconds of that second, 0 to 999, so that APIs of one second keep their order.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) created_millisecond: u16,
     pub(crate) root_resource_id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) binary_media_types: Vec<String>,
@@ -43,6 +46,11 @@ pub(crate) struct RestApi {
     /// From how many bytes on bodies are compressed; absent is off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) minimum_compression_size: Option<u32>,
+}
+
+/// Whether a number is not written.
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 impl Record for RestApi {
@@ -189,6 +197,9 @@ pub(crate) struct Integration {
     /// `responseTransferMode` is `STREAM`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) streams: bool,
+    /// Whether `responseTransferMode` was given: AWS shows it only then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) shows_transfer_mode: bool,
     pub(crate) cache_namespace: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) cache_key_parameters: Vec<String>,

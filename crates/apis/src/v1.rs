@@ -1,6 +1,7 @@
 //! The operations of API Gateway v1 (REST APIs), one file per resource, and what their files share.
 
 mod account;
+mod api_keys;
 mod deployments;
 pub(crate) mod gateway_responses;
 mod integration_responses;
@@ -15,6 +16,7 @@ mod resources;
 mod rest_apis;
 mod stages;
 mod tags;
+mod usage_plans;
 mod validate;
 
 pub(crate) use models::accepts_everything;

@@ -15,13 +15,15 @@ pub struct MediaTypes {
 }
 
 impl MediaTypes {
-    /// Compiles the list. `*/*` takes everything, `type/*` a family, anything else only itself.
+    /// Compiles the list. `*/*` takes everything, `type/*` a family, anything else only itself. A `*` elsewhere takes
+    /// nothing, not even itself.
     pub fn new<'a>(entries: impl IntoIterator<Item = &'a str>) -> MediaTypes {
         let mut types = MediaTypes::default();
         for entry in entries {
             match entry.strip_suffix("/*") {
                 Some("*") => types.all = true,
                 Some(family) => types.families.push(format!("{family}/").into()),
+                None if entry.contains('*') => {}
                 None => types.exact.push(entry.into()),
             }
         }
@@ -56,6 +58,7 @@ mod tests {
             (vec!["image/*"], "image/*", true),
             (vec!["image/*"], "image/jpeg", true),
             (vec!["*/test"], "image/test", false),
+            (vec!["*/test"], "*/test", false),
             (vec!["*/*"], "text/plain", true),
             (vec!["*/*"], "text", false),
             (vec![], "image/png", false),

@@ -47,6 +47,8 @@ pub struct Api {
     pub account: Arc<str>,
     /// The region that it was made in.
     pub region: Arc<str>,
+    /// Whether its endpoints are edge-optimized: AWS's edge respells some header names.
+    pub edge: bool,
 }
 
 /// A resource and the verbs that it serves.

@@ -37,7 +37,7 @@ struct Step {
 }
 
 /// The folders of cases, one for each resource.
-const TOPICS: [&str; 13] = [
+const TOPICS: &[&str] = &[
     "account",
     "gateway_responses",
     "rest_apis",
@@ -51,6 +51,8 @@ const TOPICS: [&str; 13] = [
     "deployments",
     "stages",
     "tags",
+    "usage_plans",
+    "api_keys",
 ];
 
 #[tokio::test]

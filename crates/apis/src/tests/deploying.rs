@@ -115,3 +115,23 @@ async fn quotas_hold() {
     // A stage that is there can still be moved.
     node.deploy(&api, "dev").await;
 }
+
+#[tokio::test]
+async fn apis_are_listed_as_they_were_made() {
+    let node = Node::start().await;
+    let mut made = Vec::new();
+    for _ in 0..12 {
+        made.push(node.make_api().await.0);
+        node.clock.advance(1);
+    }
+    let (mut listed, mut page) = (Vec::new(), "/restapis?limit=5".to_owned());
+    loop {
+        let reply = node.get(&page).await.expect(200);
+        listed.extend(reply.body["item"].as_array().unwrap().iter().map(|api| api["id"].as_str().unwrap().to_owned()));
+        match reply.body["position"].as_str() {
+            Some(position) => page = format!("/restapis?limit=5&position={position}"),
+            None => break,
+        }
+    }
+    assert_eq!(listed, made);
+}

@@ -111,6 +111,7 @@ fn new_integration(input: &model::PutIntegrationRequest, resource_id: String) ->
         // A timeout below zero is out of bounds however the answer comes.
         timeout_in_millis: input.timeout_in_millis.map_or(29_000, |timeout| u32::try_from(timeout).unwrap_or(0)),
         streams: streams(input.response_transfer_mode.as_deref())?,
+        shows_transfer_mode: input.response_transfer_mode.as_deref().is_some_and(|mode| !mode.is_empty()),
         cache_namespace: input.cache_namespace.clone().filter(|name| !name.is_empty()).unwrap_or(resource_id),
         cache_key_parameters: parameters,
         responses: BTreeMap::new(),
@@ -328,7 +329,10 @@ fn apply(integration: &mut Integration, edit: Edit) -> Answer<()> {
         "/timeoutInMillis" => integration.timeout_in_millis = edit.text().parse().unwrap_or(0),
         "/cacheNamespace" => integration.cache_namespace = edit.text().to_owned(),
         "/connectionType" => check_connection_type(edit.value.as_deref())?,
-        "/responseTransferMode" => integration.streams = streams(edit.value.as_deref())?,
+        "/responseTransferMode" => {
+            integration.streams = streams(edit.value.as_deref())?;
+            integration.shows_transfer_mode = edit.optional().is_some();
+        }
         "/tlsConfig/insecureSkipVerification" if !edit.flag() => {}
         "/connectionId" | "/integrationTarget" if edit.optional().is_none() => {}
         "/requestTemplates/{}" => edit_templates(&mut integration.request_templates, edit, "requestTemplates")?,
@@ -389,7 +393,9 @@ pub(super) fn shown(integration: &Integration) -> model::Integration {
         cache_namespace: Some(integration.cache_namespace.clone()),
         cache_key_parameters: Some(integration.cache_key_parameters.clone()),
         integration_responses: (!integration.responses.is_empty()).then(|| responses.collect()),
-        response_transfer_mode: Some(if integration.streams { "STREAM" } else { "BUFFERED" }.into()),
+        response_transfer_mode: integration
+            .shows_transfer_mode
+            .then(|| if integration.streams { "STREAM" } else { "BUFFERED" }.to_owned()),
         ..model::Integration::default()
     }
 }

@@ -89,7 +89,8 @@ fn refers(input: &model::PutMethodRequest) -> bool {
 }
 
 fn new_method(input: &model::PutMethodRequest, references: &References) -> Answer<Method> {
-    check_authorization(&input.authorization_type)?;
+    let authorization_type = authorization_type(&input.authorization_type);
+    check_authorization(&authorization_type)?;
     let request_validator_id = input.request_validator_id.clone().filter(|id| !id.is_empty());
     if let Some(id) = &request_validator_id {
         references.check_validator(id)?;
@@ -99,7 +100,7 @@ fn new_method(input: &model::PutMethodRequest, references: &References) -> Answe
         validate::method_parameters(parameters)?;
     }
     Ok(Method {
-        authorization_type: input.authorization_type.clone(),
+        authorization_type,
         api_key_required: input.api_key_required.unwrap_or(false),
         operation_name: input.operation_name.clone(),
         request_parameters: input.request_parameters.clone(),
@@ -109,6 +110,11 @@ fn new_method(input: &model::PutMethodRequest, references: &References) -> Answe
         responses: BTreeMap::new(),
         integration: None,
     })
+}
+
+/// A kind of authorization as it is stored and shown: AWS takes it in any case, and shows it in capitals.
+fn authorization_type(given: &str) -> String {
+    given.to_ascii_uppercase()
 }
 
 /// The kinds of authorization that need no authorizer. There are no authorizers in this version, so the others are
@@ -128,7 +134,7 @@ fn check_authorization(kind: &str) -> Answer<()> {
 
 fn apply(method: &mut Method, edit: Edit, references: &References) -> Answer<()> {
     match edit.place {
-        "/authorizationType" => method.authorization_type = edit.text().to_owned(),
+        "/authorizationType" => method.authorization_type = authorization_type(edit.text()),
         // It counts only where the type asks for one; with `NONE` and `AWS_IAM` AWS ignores it.
         "/authorizerId" => {}
         "/apiKeyRequired" => method.api_key_required = edit.flag(),
@@ -166,7 +172,14 @@ pub(super) fn edit_models(
     references: &References,
 ) -> Answer<()> {
     if edit.op != Remove {
-        validate::content_type(&edit.key)?;
+        // A type that is not there is not there, whether it could be one or not.
+        match edit.op == Add {
+            true => validate::content_type(&edit.key)?,
+            false if !models.as_ref().is_some_and(|models| models.contains_key(&edit.key)) => {
+                return Err(content_type_not_found());
+            }
+            false => {}
+        }
         references.check_model(edit.text())?;
     }
     edit_map(models, edit, content_type_not_found, |edit| edit.text().to_owned())

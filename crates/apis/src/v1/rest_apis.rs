@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base::clock::Moment;
 use base::shape::Timestamp;
 use model_apigateway as model;
 use store::{Record, Scope, Transaction};
@@ -43,7 +44,7 @@ impl Apis {
         scope: &Scope,
         input: model::CreateRestApiRequest,
     ) -> Answer<model::RestApi> {
-        let api = new_api(input, self.new_api_id(), self.now())?;
+        let api = new_api(input, self.new_api_id(), self.settings.clock.now())?;
         // One at a time in a scope, so that the count holds.
         let turn = format!("{}/{}", scope.account, scope.region);
         self.edit(scope, &turn, api, |apis, scope, api| async move {
@@ -80,7 +81,7 @@ impl Apis {
     ) -> Answer<model::RestApis> {
         let stored = self.store.list::<RestApi>(scope, "", None, EVERY).await?;
         let mut apis: Vec<RestApi> = stored.into_iter().map(|api| api.record).collect();
-        let order = |api: &RestApi| format!("{:012}/{}", api.created, api.id);
+        let order = |api: &RestApi| format!("{:012}.{:03}/{}", api.created, api.created_millisecond, api.id);
         apis.sort_by_cached_key(order);
         let (page, position) = page(apis, order, input.position.as_deref(), input.limit)?;
         let items = page.iter().map(|api| shown(api, ShowTags::IfAny)).collect();
@@ -137,7 +138,7 @@ impl Apis {
     }
 }
 
-fn new_api(input: model::CreateRestApiRequest, id: String, created: u64) -> Answer<RestApi> {
+fn new_api(input: model::CreateRestApiRequest, id: String, now: Moment) -> Answer<RestApi> {
     if input.description.as_deref() == Some("") {
         return Err(Refusal::bad_request("Description cannot be an empty string"));
     }
@@ -164,7 +165,8 @@ fn new_api(input: model::CreateRestApiRequest, id: String, created: u64) -> Answ
         name: input.name,
         description: input.description,
         version: input.version,
-        created,
+        created: now.whole_seconds(),
+        created_millisecond: (now.0 % 1000) as u16,
         root_resource_id: base::ids::api_gateway_id(10),
         binary_media_types: input.binary_media_types.unwrap_or_default(),
         api_key_source: input.api_key_source.unwrap_or_else(|| "HEADER".into()),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use bytes::Bytes;
-use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::uri::Authority;
 
 use super::headers::passes_from_client;
@@ -151,7 +151,7 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
             return Vec::new();
         }
         let written = self.spelling().find(lower.as_str());
-        if written.is_some_and(|written| written != name) {
+        if written.is_some_and(|written| written != name) && self.spelling_of_edge(&lower) != Some(name) {
             return Vec::new();
         }
         self.values(&lower)
@@ -171,7 +171,7 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
         let passed = sent.filter(move |name| passes_from_client(name) && !is_replaced(name));
         host.map(|host| ("Host", vec![host.into()]))
             .into_iter()
-            .chain(passed.map(|name| (self.spelling().of(name.as_str()), self.values(name))))
+            .chain(passed.map(|name| (self.spelled(name), self.values(name))))
             .chain(Added::ALL.into_iter().map(|added| (added.spelling(), vec![self.added(added)])))
     }
 
@@ -231,6 +231,20 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
             Some(known) => Trace::known(self.exchange, known),
             None => Trace::of(self.exchange),
         })
+    }
+
+    /// A name as events and templates have it: as the client wrote it, or as the edge respells it.
+    fn spelled<'a>(&'a self, name: &'a HeaderName) -> &'a str {
+        self.spelling_of_edge(name).unwrap_or_else(|| self.spelling().of(name.as_str()))
+    }
+
+    /// The names that the edge respells, in front of an edge-optimized API.
+    fn spelling_of_edge(&self, name: &HeaderName) -> Option<&'static str> {
+        match *name {
+            AUTHORIZATION if self.exchange.plan.api.edge => Some("Authorization"),
+            USER_AGENT if self.exchange.plan.api.edge => Some("User-Agent"),
+            _ => None,
+        }
     }
 
     fn spelling(&self) -> &Spelling {

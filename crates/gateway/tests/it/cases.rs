@@ -43,6 +43,9 @@ struct Case {
     binary_media_types: Vec<String>,
     #[serde(default, rename = "minimumCompressionSize")]
     minimum_compression_size: Option<u32>,
+    /// Whether the API is edge-optimized.
+    #[serde(default)]
+    edge: bool,
     methods: Vec<Method>,
     /// By response type.
     #[serde(default, rename = "gatewayResponses")]
@@ -222,6 +225,7 @@ fn run_case(name: &str, case: &Case) {
         case.gateway_responses.iter().map(|(kind, response)| (kind.as_str().into(), response.plan())),
     );
     plan.minimum_compression_size = case.minimum_compression_size;
+    Arc::get_mut(&mut plan.api).expect("nobody else has it yet").edge = case.edge;
     plan.binary_media_types = MediaTypes::new(case.binary_media_types.iter().map(String::as_str));
     let (answer, seen) = (case.function.clone(), Arc::clone(&event));
     let node = Node::start_with_services(plan, service_endpoints(address), move |invocation| {

@@ -341,7 +341,7 @@ pub(crate) fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> Sta
     for (path, resource) in resources {
         router.insert(&path, resource).unwrap();
     }
-    let api = Api { id: "api".into(), account: "000000000000".into(), region: "us-east-1".into() };
+    let api = Api { id: "api".into(), account: "000000000000".into(), region: "us-east-1".into(), edge: false };
     StagePlan {
         api: Arc::new(api),
         stage: stage.into(),

@@ -285,6 +285,16 @@ impl Operation for GetAccount {
     const MODEL: &'static OperationModel = &crate::service::GET_ACCOUNT;
 }
 
+/// The operation `GetApiKeys`: `GET /apikeys`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetApiKeys;
+
+impl Operation for GetApiKeys {
+    type Input = GetApiKeysRequest;
+    type Output = ApiKeys;
+    const MODEL: &'static OperationModel = &crate::service::GET_API_KEYS;
+}
+
 /// The operation `GetAuthorizer`: `GET /restapis/{restapi_id}/authorizers/{authorizer_id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetAuthorizer;
@@ -543,6 +553,16 @@ impl Operation for GetTags {
     type Input = GetTagsRequest;
     type Output = Tags;
     const MODEL: &'static OperationModel = &crate::service::GET_TAGS;
+}
+
+/// The operation `GetUsagePlans`: `GET /usageplans`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetUsagePlans;
+
+impl Operation for GetUsagePlans {
+    type Input = GetUsagePlansRequest;
+    type Output = UsagePlans;
+    const MODEL: &'static OperationModel = &crate::service::GET_USAGE_PLANS;
 }
 
 /// The operation `GetVpcLink`: `GET /vpclinks/{vpclink_id}`.

@@ -843,11 +843,16 @@ pub(crate) static GET_API_KEYS: OperationModel = OperationModel {
     method: "GET",
     uri: "/apikeys",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_API_KEYS_REQUEST),
+    output: Some(&shapes::API_KEYS),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_AUTHORIZER: OperationModel = OperationModel {
@@ -1463,11 +1468,16 @@ pub(crate) static GET_USAGE_PLANS: OperationModel = OperationModel {
     method: "GET",
     uri: "/usageplans",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_USAGE_PLANS_REQUEST),
+    output: Some(&shapes::USAGE_PLANS),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::BAD_REQUEST_EXCEPTION,
+        &errors::NOT_FOUND_EXCEPTION,
+        &errors::UNAUTHORIZED_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_VPC_LINK: OperationModel = OperationModel {

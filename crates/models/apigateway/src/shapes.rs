@@ -71,10 +71,168 @@ pub(crate) static ACCOUNT: Shape = Shape {
     }),
 };
 
+pub(crate) static API_KEY: Shape = Shape {
+    name: "ApiKey",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "id",
+                wire_name: "id",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "value",
+                wire_name: "value",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "customerId",
+                wire_name: "customerId",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "description",
+                wire_name: "description",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "enabled",
+                wire_name: "enabled",
+                location: Location::Body,
+                shape: &BOOLEAN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "createdDate",
+                wire_name: "createdDate",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "lastUpdatedDate",
+                wire_name: "lastUpdatedDate",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "stageKeys",
+                wire_name: "stageKeys",
+                location: Location::Body,
+                shape: &LIST_OF_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "tags",
+                wire_name: "tags",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static API_KEY_SOURCE_TYPE: Shape = Shape {
     name: "ApiKeySourceType",
     sensitive: false,
     kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["HEADER", "AUTHORIZER"] }),
+};
+
+pub(crate) static API_KEYS: Shape = Shape {
+    name: "ApiKeys",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "warnings",
+                wire_name: "warnings",
+                location: Location::Body,
+                shape: &LIST_OF_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "items",
+                wire_name: "item",
+                location: Location::Body,
+                shape: &LIST_OF_API_KEY,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static API_STAGE: Shape = Shape {
+    name: "ApiStage",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "apiId",
+                wire_name: "apiId",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "stage",
+                wire_name: "stage",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "throttle",
+                wire_name: "throttle",
+                location: Location::Body,
+                shape: &MAP_OF_API_STAGE_THROTTLE_SETTINGS,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
 };
 
 pub(crate) static API_STATUS: Shape = Shape {
@@ -1883,6 +2041,56 @@ pub(crate) static GET_ACCOUNT_REQUEST: Shape = Shape {
     kind: Kind::Structure(Structure { members: &[], payload: None }),
 };
 
+pub(crate) static GET_API_KEYS_REQUEST: Shape = Shape {
+    name: "GetApiKeysRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Query,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "nameQuery",
+                wire_name: "name",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "customerId",
+                wire_name: "customerId",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "includeValues",
+                wire_name: "includeValues",
+                location: Location::Query,
+                shape: &NULLABLE_BOOLEAN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static GET_AUTHORIZER_REQUEST: Shape = Shape {
     name: "GetAuthorizerRequest",
     sensitive: false,
@@ -2733,6 +2941,40 @@ pub(crate) static GET_TAGS_REQUEST: Shape = Shape {
     }),
 };
 
+pub(crate) static GET_USAGE_PLANS_REQUEST: Shape = Shape {
+    name: "GetUsagePlansRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "keyId",
+                wire_name: "keyId",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Query,
+                shape: &NULLABLE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static GET_VPC_LINK_REQUEST: Shape = Shape {
     name: "GetVpcLinkRequest",
     sensitive: false,
@@ -3037,6 +3279,18 @@ pub(crate) static LIST_OF_ARNS: Shape = Shape {
     kind: Kind::List(List { member: &PROVIDER_ARN, member_name: "member", flattened: false, length: Range::ANY }),
 };
 
+pub(crate) static LIST_OF_API_KEY: Shape = Shape {
+    name: "ListOfApiKey",
+    sensitive: false,
+    kind: Kind::List(List { member: &API_KEY, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LIST_OF_API_STAGE: Shape = Shape {
+    name: "ListOfApiStage",
+    sensitive: false,
+    kind: Kind::List(List { member: &API_STAGE, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
 pub(crate) static LIST_OF_AUTHORIZER: Shape = Shape {
     name: "ListOfAuthorizer",
     sensitive: false,
@@ -3120,6 +3374,12 @@ pub(crate) static LIST_OF_STRING: Shape = Shape {
     kind: Kind::List(List { member: &STRING, member_name: "member", flattened: false, length: Range::ANY }),
 };
 
+pub(crate) static LIST_OF_USAGE_PLAN: Shape = Shape {
+    name: "ListOfUsagePlan",
+    sensitive: false,
+    kind: Kind::List(List { member: &USAGE_PLAN, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
 pub(crate) static LIST_OF_VPC_LINK: Shape = Shape {
     name: "ListOfVpcLink",
     sensitive: false,
@@ -3133,6 +3393,20 @@ pub(crate) static LOCATION_STATUS_TYPE: Shape = Shape {
 };
 
 pub(crate) static LONG: Shape = Shape { name: "Long", sensitive: false, kind: Kind::Long(Range::ANY) };
+
+pub(crate) static MAP_OF_API_STAGE_THROTTLE_SETTINGS: Shape = Shape {
+    name: "MapOfApiStageThrottleSettings",
+    sensitive: false,
+    kind: Kind::Map(Map {
+        key: &STRING,
+        value: &THROTTLE_SETTINGS,
+        key_name: "key",
+        value_name: "value",
+        flattened: false,
+        nullable_values: false,
+        length: Range::ANY,
+    }),
+};
 
 pub(crate) static MAP_OF_INTEGRATION_RESPONSE: Shape = Shape {
     name: "MapOfIntegrationResponse",
@@ -4107,6 +4381,46 @@ pub(crate) static PUT_MODE: Shape = Shape {
     name: "PutMode",
     sensitive: false,
     kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["merge", "overwrite"] }),
+};
+
+pub(crate) static QUOTA_PERIOD_TYPE: Shape = Shape {
+    name: "QuotaPeriodType",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["DAY", "WEEK", "MONTH"] }),
+};
+
+pub(crate) static QUOTA_SETTINGS: Shape = Shape {
+    name: "QuotaSettings",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Body,
+                shape: &INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "offset",
+                wire_name: "offset",
+                location: Location::Body,
+                shape: &INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "period",
+                wire_name: "period",
+                location: Location::Body,
+                shape: &QUOTA_PERIOD_TYPE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
 };
 
 pub(crate) static REQUEST_VALIDATOR: Shape = Shape {
@@ -5464,6 +5778,106 @@ pub(crate) static UPDATE_VPC_LINK_REQUEST: Shape = Shape {
                 wire_name: "patchOperations",
                 location: Location::Body,
                 shape: &LIST_OF_PATCH_OPERATION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static USAGE_PLAN: Shape = Shape {
+    name: "UsagePlan",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "id",
+                wire_name: "id",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "name",
+                wire_name: "name",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "description",
+                wire_name: "description",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "apiStages",
+                wire_name: "apiStages",
+                location: Location::Body,
+                shape: &LIST_OF_API_STAGE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "throttle",
+                wire_name: "throttle",
+                location: Location::Body,
+                shape: &THROTTLE_SETTINGS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "quota",
+                wire_name: "quota",
+                location: Location::Body,
+                shape: &QUOTA_SETTINGS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "productCode",
+                wire_name: "productCode",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "tags",
+                wire_name: "tags",
+                location: Location::Body,
+                shape: &MAP_OF_STRING_TO_STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static USAGE_PLANS: Shape = Shape {
+    name: "UsagePlans",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "position",
+                wire_name: "position",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "items",
+                wire_name: "item",
+                location: Location::Body,
+                shape: &LIST_OF_USAGE_PLAN,
                 required: false,
                 timestamp_format: None,
             },

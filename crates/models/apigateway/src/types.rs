@@ -36,6 +36,72 @@ pub struct Account {
     pub api_key_version: Option<String>,
 }
 
+/// The structure `ApiKey`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApiKey {
+    /// The member `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The member `value`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The member `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The member `customerId`.
+    #[serde(rename = "customerId", skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
+    /// The member `description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `enabled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// The member `createdDate`.
+    #[serde(rename = "createdDate", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<Timestamp>,
+    /// The member `lastUpdatedDate`.
+    #[serde(rename = "lastUpdatedDate", skip_serializing_if = "Option::is_none")]
+    pub last_updated_date: Option<Timestamp>,
+    /// The member `stageKeys`.
+    #[serde(rename = "stageKeys", skip_serializing_if = "Option::is_none")]
+    pub stage_keys: Option<Vec<String>>,
+    /// The member `tags`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// The structure `ApiKeys`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApiKeys {
+    /// The member `warnings`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<String>>,
+    /// The member `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `items`: `item` on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<ApiKey>>,
+}
+
+/// The structure `ApiStage`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApiStage {
+    /// The member `apiId`.
+    #[serde(rename = "apiId", skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<String>,
+    /// The member `stage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// The member `throttle`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<BTreeMap<String, ThrottleSettings>>,
+}
+
 /// The structure `Authorizer`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -753,6 +819,27 @@ pub struct GatewayResponses {
 #[serde(default)]
 pub struct GetAccountRequest {}
 
+/// The structure `GetApiKeysRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetApiKeysRequest {
+    /// The member `position`: in the query as `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `limit`: in the query as `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+    /// The member `nameQuery`: in the query as `name`.
+    #[serde(rename = "nameQuery", skip_serializing_if = "Option::is_none")]
+    pub name_query: Option<String>,
+    /// The member `customerId`: in the query as `customerId`.
+    #[serde(rename = "customerId", skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
+    /// The member `includeValues`: in the query as `includeValues`.
+    #[serde(rename = "includeValues", skip_serializing_if = "Option::is_none")]
+    pub include_values: Option<bool>,
+}
+
 /// The structure `GetAuthorizerRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1126,6 +1213,21 @@ pub struct GetTagsRequest {
     /// The member `position`: in the query as `position`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<String>,
+    /// The member `limit`: in the query as `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+}
+
+/// The structure `GetUsagePlansRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetUsagePlansRequest {
+    /// The member `position`: in the query as `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `keyId`: in the query as `keyId`.
+    #[serde(rename = "keyId", skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
     /// The member `limit`: in the query as `limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i32>,
@@ -1574,6 +1676,21 @@ pub struct PutMethodResponseRequest {
     /// The member `responseModels`.
     #[serde(rename = "responseModels", skip_serializing_if = "Option::is_none")]
     pub response_models: Option<BTreeMap<String, String>>,
+}
+
+/// The structure `QuotaSettings`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QuotaSettings {
+    /// The member `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+    /// The member `offset`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<i32>,
+    /// The member `period`: one of [`quota_period_type`](crate::values::quota_period_type).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<String>,
 }
 
 /// The structure `RequestValidator`.
@@ -2140,6 +2257,48 @@ pub struct UpdateVpcLinkRequest {
     /// The member `patchOperations`.
     #[serde(rename = "patchOperations", skip_serializing_if = "Option::is_none")]
     pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
+/// The structure `UsagePlan`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UsagePlan {
+    /// The member `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The member `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The member `description`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `apiStages`.
+    #[serde(rename = "apiStages", skip_serializing_if = "Option::is_none")]
+    pub api_stages: Option<Vec<ApiStage>>,
+    /// The member `throttle`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<ThrottleSettings>,
+    /// The member `quota`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaSettings>,
+    /// The member `productCode`.
+    #[serde(rename = "productCode", skip_serializing_if = "Option::is_none")]
+    pub product_code: Option<String>,
+    /// The member `tags`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// The structure `UsagePlans`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UsagePlans {
+    /// The member `position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// The member `items`: `item` on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<UsagePlan>>,
 }
 
 /// The structure `VpcLink`.

@@ -295,6 +295,18 @@ pub mod put_mode {
     pub const VALUES: &[&str] = &["merge", "overwrite"];
 }
 
+/// The values of `QuotaPeriodType`.
+pub mod quota_period_type {
+    /// The value `DAY`.
+    pub const DAY: &str = "DAY";
+    /// The value `WEEK`.
+    pub const WEEK: &str = "WEEK";
+    /// The value `MONTH`.
+    pub const MONTH: &str = "MONTH";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["DAY", "WEEK", "MONTH"];
+}
+
 /// The values of `ResponseTransferMode`.
 pub mod response_transfer_mode {
     /// The value `BUFFERED`.

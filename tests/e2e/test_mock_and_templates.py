@@ -84,6 +84,8 @@ VECTORS = [
         None,
         "blah\nHello Chris\nblah",
     ),
+    ("#set($s = '')$s.format('%05.1f|%-4s|%,d', 2.25, 'ab', 1234567)", None, "002.3|ab  |1,234,567"),
+    ("#set($Integer = 0)#set($n = $Integer.parseInt('41') + 1)$n $\\!n", None, "42 $!n"),
     ("#set($n = 5 * 4 - 2)$n;#set($b = 4 > 2 + 5)$b", None, "18;false"),
     (
         "$stageVariables.word $stageVariables['word'] ${stageVariables.word} [$stageVariables.none]",
@@ -173,6 +175,38 @@ def test_the_status_and_headers_can_be_overridden(apigateway, server):
     api.deploy()
     assert api.call("/teapot").status == 418 and api.call("/teapot").header("X-Made") == "yes"
     assert api.call("/nonsense").status == 200 and api.call("/text").status == 200
+
+
+def test_an_override_is_final(apigateway, server):
+    api = Api(apigateway, server.port)
+    first = '#set($h = $context.responseOverride.header)#set($i = $h.put("X-A", "1"))'
+    api.mock("/same", body=first + '#set($context.responseOverride.header["X-A"] = "1")"ok"')
+    api.mock("/other", body=first + '#set($context.responseOverride.header["X-A"] = "2")"ok"')
+    api.deploy()
+    assert (api.call("/same").status, api.call("/same").header("X-A")) == (200, "1")
+    assert (api.call("/other").status, api.call("/other").header("X-A")) == (500, None)
+
+
+def test_a_hostile_template_ends_in_an_error(apigateway, server):
+    loop = "#foreach($i in [1..1000])"
+    hostile = [
+        f"{loop * 4}x{'#end' * 4}",
+        "#set($s = 'xxxxxxxx')#foreach($i in [1..64])#set($s = \"$s$s\")#end$s",
+        "#set($l = [])#set($x = $l.add($l))$l",
+        "#set($l = [1])#foreach($i in [1..64])#set($x = $l.addAll($l))#end",
+        "#set($m = {})#foreach($i in [1..64])#set($m = {'a': $m, 'b': $m})#end$m",
+        "#set($s = 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!')" + loop + "$s.replaceAll('(?=a)(a|a?)+\\1$', '')#end",
+    ]
+    classes = "#set($s = 'x')[$s.class.forName('java.lang.Runtime').getRuntime().exec('id')$s.getClass()]"
+    api = Api(apigateway, server.port)
+    for number, template in enumerate(hostile):
+        api.mock(f"/h{number}", body=template)
+    api.mock("/classes", body=classes)
+    api.deploy()
+    for number, template in enumerate(hostile):
+        answer = api.call(f"/h{number}")
+        assert (answer.status, answer.text) == (500, '{"message": "Internal server error"}'), template
+    assert api.call("/classes").text == "[]"
 
 
 def test_response_headers_are_mapped(apigateway, server):

@@ -334,15 +334,15 @@ def test_a_body_that_is_no_json_is_refused_before_the_function(mapped):
     assert answer.json()["message"].startswith("Could not parse request body into json: ")
 
 
-def test_an_asynchronous_call_is_refused_by_name_while_it_is_not_built(mapped):
-    mapped.method("/async", "POST")
+def test_an_invocation_type_that_is_not_built_is_refused_by_name(mapped):
+    mapped.method("/dry", "POST")
     with pytest.raises(botocore.exceptions.ClientError, match="X-Amz-Invocation-Type .* not supported"):
         mapped.client.put_integration(
-            **mapped.at("/async", "POST"),
+            **mapped.at("/dry", "POST"),
             type="AWS",
             integrationHttpMethod="POST",
             uri=LAMBDA_URI.format(f"{ARN}Mapped"),
-            requestParameters={"integration.request.header.X-Amz-Invocation-Type": "'Event'"},
+            requestParameters={"integration.request.header.X-Amz-Invocation-Type": "'DryRun'"},
         )
 
 

@@ -59,6 +59,13 @@ fn take_apart(arn: &str) -> Qualified<'_> {
     }
 }
 
+/// The account and region that a function's ARN names.
+pub(crate) fn scope_of(arn: &str) -> Scope {
+    let mut parts = arn.split(':').skip(3);
+    let region = parts.next().unwrap_or_default();
+    Scope::new(parts.next().unwrap_or_default(), region)
+}
+
 /// The unqualified ARN of a function.
 pub(crate) fn function_arn(scope: &Scope, name: &str) -> String {
     format!("arn:aws:lambda:{}:{}:function:{name}", scope.region, scope.account)

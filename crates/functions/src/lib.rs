@@ -13,6 +13,7 @@ mod index;
 mod invoke;
 mod package;
 mod pool;
+mod queue;
 mod records;
 mod runtimes;
 mod sandbox;
@@ -26,7 +27,7 @@ use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use base::clock::Clock;
@@ -43,9 +44,11 @@ use index::Index;
 use invoke::stream::StreamWork;
 use invoke::{Call, Work};
 use pool::Shard;
+use queue::Queue;
 use version::Admitted;
 
 pub use pool::{LogLine, LogSink};
+pub use queue::RetryDelays;
 
 /// What the functions of this process are run with.
 #[derive(Clone, Debug)]
@@ -66,6 +69,8 @@ pub struct Settings {
     pub idle_for: Duration,
     /// How long a handler may take to load before it is started once more. AWS: 10 seconds.
     pub init_limit: Duration,
+    /// When asynchronous invocations are tried again.
+    pub retry_delays: RetryDelays,
 }
 
 impl Default for Settings {
@@ -79,6 +84,7 @@ impl Default for Settings {
             clock: Clock::System,
             idle_for: PoolSettings::default().idle_for,
             init_limit: PoolSettings::default().init_limit,
+            retry_delays: RetryDelays::default(),
         }
     }
 }
@@ -103,6 +109,7 @@ pub struct Functions {
     index: Index,
     store: SharedStore,
     blobs: BlobStore,
+    queue: Arc<Queue>,
 }
 
 thread_local! {
@@ -135,7 +142,12 @@ impl Functions {
         let (of_engine, handle) = (blobs.clone(), control.clone());
         let engine = control.spawn_blocking(move || Engine::open(engine_settings, of_engine, handle)).await??;
         let index = Index::load(&store, &engine).await?;
-        Ok(Arc::new(Functions { engine: Arc::new(engine), index, store, blobs }))
+        let functions = Arc::new_cyclic(|this| {
+            let queue = Queue::new(Weak::clone(this), settings.retry_delays);
+            Functions { engine: Arc::new(engine), index, store, blobs, queue }
+        });
+        functions.queue.resume(&functions).await?;
+        Ok(functions)
     }
 
     /// Makes the calling thread data thread number `thread` (from 0). To be called once on each, inside its local runtime
@@ -246,6 +258,10 @@ impl InvokeFunction for Functions {
                 None => self.invoke_from_anywhere(invocation).await,
             }
         })
+    }
+
+    fn enqueue(&self, invocation: Invocation) -> LocalFuture<'_, Result<String, InvokeRefusal>> {
+        Box::pin(self.queue.accept(self, invocation, None))
     }
 
     fn invoke_streaming(&self, invocation: Invocation) -> LocalFuture<'_, Result<Streaming, InvokeRefusal>> {

@@ -35,6 +35,58 @@ impl Record for FunctionRecord {
     }
 }
 
+/// An asynchronous invocation that has been acknowledged and is not settled yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct QueuedInvocation {
+    /// The same for every try: a UUID.
+    pub(crate) request_id: String,
+    /// With the qualifier that the caller gave.
+    pub(crate) function_arn: String,
+    /// `X-Amzn-Trace-Id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace_id: Option<String>,
+    /// JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_context: Option<String>,
+    /// When it was acknowledged, in milliseconds since 1970.
+    pub(crate) accepted: u64,
+    /// When it is tried next, in milliseconds since 1970.
+    pub(crate) due: u64,
+    /// How often the function has failed on it.
+    #[serde(default)]
+    pub(crate) failures: u32,
+    /// How often it could not be run at all since then.
+    #[serde(default)]
+    pub(crate) refusals: u32,
+}
+
+impl Record for QueuedInvocation {
+    const KIND: &'static str = "queued_invocation";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        self.request_id.clone()
+    }
+}
+
+/// The event of a [`QueuedInvocation`], apart from it, so that the queue can be read without the events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct QueuedEvent {
+    /// That of the invocation.
+    pub(crate) request_id: String,
+    /// JSON text of at most 1 MB.
+    pub(crate) payload: String,
+}
+
+impl Record for QueuedEvent {
+    const KIND: &'static str = "queued_event";
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn key(&self) -> String {
+        self.request_id.clone()
+    }
+}
+
 /// A published version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct VersionRecord {

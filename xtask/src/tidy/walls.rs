@@ -33,6 +33,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "apis",
             "functions",
             "identity",
+            "sigv4",
             "model-apigateway",
             "model-lambda",
             "model-iam",

@@ -238,7 +238,7 @@ fn check(integration: &Integration, declared: Option<&BTreeMap<String, bool>>) -
 fn check_lambda_parameter(key: &str, value: &str) -> Answer<()> {
     let name = key.strip_prefix("integration.request.").unwrap_or(key).to_ascii_lowercase();
     let harmless = match name.as_str() {
-        "header.x-amz-invocation-type" => !value.starts_with('\'') || value == "'RequestResponse'",
+        "header.x-amz-invocation-type" => !value.starts_with('\'') || matches!(value, "'RequestResponse'" | "'Event'"),
         "header.x-amz-log-type" => value == "'None'",
         "header.x-amz-client-context" | "querystring.qualifier" => false,
         _ => true,

@@ -106,6 +106,10 @@ pub trait InvokeFunction: Send + Sync {
     /// Runs one function once.
     fn invoke(&self, invocation: Invocation) -> LocalFuture<'_, Result<Invoked, InvokeRefusal>>;
 
+    /// Accepts an invocation that nobody waits for (`Event`): ends when it is on disk, and gives its request id. It is run
+    /// when there is room, and again when it fails.
+    fn enqueue(&self, invocation: Invocation) -> LocalFuture<'_, Result<String, InvokeRefusal>>;
+
     /// Runs one function once and gives its answer while the function writes it: the future ends when the function
     /// begins. A function that does not stream answers in one part.
     fn invoke_streaming(&self, invocation: Invocation) -> LocalFuture<'_, Result<Streaming, InvokeRefusal>> {

@@ -26,11 +26,9 @@ pub(super) async fn invoke(
     input: model::InvocationRequest,
 ) -> Result<Answer<model::InvocationResponse>, ApiError> {
     let named = Named::read(&call, &input.function_name, input.qualifier.as_deref())?;
-    for (name, given) in [
-        ("durable executions", input.durable_execution_name.is_some()),
-        ("tenants", input.tenant_id.is_some()),
-        ("asynchronous invocation (InvocationType Event)", input.invocation_type.as_deref() == Some("Event")),
-    ] {
+    for (name, given) in
+        [("durable executions", input.durable_execution_name.is_some()), ("tenants", input.tenant_id.is_some())]
+    {
         if given {
             return Err(not_yet(name));
         }
@@ -47,6 +45,11 @@ pub(super) async fn invoke(
     if input.invocation_type.as_deref() == Some("DryRun") {
         functions.index.resolve(&invocation.function_arn, &invocation.caller).map_err(refusal)?;
         let output = model::InvocationResponse { status_code: Some(204), ..model::InvocationResponse::default() };
+        return Ok(output.into());
+    }
+    if input.invocation_type.as_deref() == Some("Event") {
+        functions.queue.accept(&functions, invocation, Some(call.request_id)).await.map_err(refusal)?;
+        let output = model::InvocationResponse { status_code: Some(202), ..model::InvocationResponse::default() };
         return Ok(output.into());
     }
     let invoked = functions.invoke_as(invocation, Some(call.request_id)).await.map_err(refusal)?;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-pub(crate) use payload::check_size;
+pub(crate) use payload::{check_event, check_size};
 
 use crate::engine::Message;
 use crate::pool::{Answer, InvokeHeader, Lease, NoAnswer, Place, Shard, StartFailure};

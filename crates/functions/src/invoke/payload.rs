@@ -14,6 +14,14 @@ pub(crate) fn check_size(payload: &[u8]) -> Result<(), InvokeRefusal> {
     Err(InvokeRefusal::BadPayload { message, too_large: true })
 }
 
+/// Refuses an event that is not JSON; none at all is an empty object.
+pub(crate) fn check_event(payload: &[u8]) -> Result<(), InvokeRefusal> {
+    if payload.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(payload).is_ok() {
+        return Ok(());
+    }
+    Err(InvokeRefusal::BadPayload { message: not_json(payload), too_large: false })
+}
+
 /// The text for an event that is not JSON, in the words of the parser that AWS uses.
 pub(super) fn not_json(event: &[u8]) -> String {
     let error = match serde_json::from_slice::<serde::de::IgnoredAny>(event) {

@@ -443,7 +443,12 @@ fn invocations_are_refused() {
         let missing = format!("Function not found: {ARN}:Items:dev");
         refused(&invoke("/Items/invocations?Qualifier=dev", &[], b"{}").await, 404, MISSING, &missing);
         let event = [("x-amz-invocation-type", "Event")];
-        refused(&invoke("/Items/invocations", &event, b"{}").await, 501, "NotImplemented", "Event");
+        refused(
+            &invoke("/none/invocations", &event, b"{}").await,
+            404,
+            MISSING,
+            &format!("Function not found: {ARN}:none:$LATEST"),
+        );
         let unread = "Could not parse request body into json: Could not parse payload into json: Unexpected character ((CTRL-CHAR, code 153)): expected a valid value";
         refused(&invoke("/Items/invocations", &[], b"\x99").await, 400, "InvalidRequestContentException", unread);
         let long = vec![b' '; 6_291_457];

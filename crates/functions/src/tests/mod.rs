@@ -7,6 +7,7 @@ mod client;
 mod faults;
 mod lab;
 mod pool;
+mod queue;
 mod records;
 mod sandbox;
 mod streaming;

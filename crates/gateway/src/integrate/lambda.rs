@@ -23,14 +23,35 @@ pub(super) async fn invoke(
     let (invocation, proxy) = invocation(exchange, routed, payload, trace)?;
     match thread.settings.functions.invoke(invocation).await {
         Ok(invoked) => Ok(invoked.outcome),
-        // Behind a mapping template, what Lambda says about it is mapped like an answer of the function.
-        Err(InvokeRefusal::BadPayload { message, too_large: false }) if !proxy => {
+        Err(refusal) => refused(refusal, proxy),
+    }
+}
+
+/// Hands `payload` over to be run later. Lambda's answer, 202 without a body, is mapped like any other.
+pub(super) async fn enqueue(
+    thread: &Thread,
+    exchange: &Exchange,
+    routed: &Routed<'_>,
+    payload: Bytes,
+    trace: Option<&str>,
+) -> Result<Outcome, Fault> {
+    let (invocation, proxy) = invocation(exchange, routed, payload, trace)?;
+    match thread.settings.functions.enqueue(invocation).await {
+        Ok(_) => Ok(Outcome::Returned(Bytes::new())),
+        Err(refusal) => refused(refusal, proxy),
+    }
+}
+
+/// What Lambda says about an event that is not JSON is mapped like an answer of the function, behind a mapping template.
+fn refused(refusal: InvokeRefusal, proxy: bool) -> Result<Outcome, Fault> {
+    match refusal {
+        InvokeRefusal::BadPayload { message, too_large: false } if !proxy => {
             let mut payload = String::from("{\"Type\":\"User\",\"message\":");
             push_quoted(&mut payload, &message);
             payload.push('}');
             Ok(Outcome::Returned(payload.into()))
         }
-        Err(refusal) => Err(fault_of(refusal)),
+        refusal => Err(fault_of(refusal)),
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Call {
     Lambda {
         /// JSON text.
         payload: Bytes,
+        /// Nobody waits for the outcome: the function runs when there is room for it.
+        is_event: bool,
     },
 }
 
@@ -99,12 +101,16 @@ pub(crate) async fn integrate(
         Call::Http(request) => Reply::Http(Box::new(thread.upstream.send(*request, timeout).await?)),
         // Boxed, so that other requests do not carry the room for it.
         Call::Service(request) => Reply::Service(Box::pin(service::call(thread, exchange, routed, request)).await?),
-        Call::Lambda { payload } if routed.method.integration.streams => {
+        Call::Lambda { payload, .. } if routed.method.integration.streams => {
             let opened = Box::pin(lambda_stream::open(thread, exchange, routed, payload, trace.as_deref()));
             let opened = tokio::time::timeout(timeout, opened).await.unwrap_or(Err(Fault::BackendTimeout));
             Reply::LambdaStream(Box::new(opened?))
         }
-        Call::Lambda { payload } => {
+        Call::Lambda { payload, is_event: true } => {
+            // Boxed, as it waits for the disk anyway.
+            Reply::Lambda(Box::pin(lambda::enqueue(thread, exchange, routed, payload, trace.as_deref())).await?)
+        }
+        Call::Lambda { payload, is_event: false } => {
             let invoked = lambda::invoke(thread, exchange, routed, payload, trace.as_deref());
             Reply::Lambda(tokio::time::timeout(timeout, invoked).await.unwrap_or(Err(Fault::BackendTimeout))?)
         }

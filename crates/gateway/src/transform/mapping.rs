@@ -95,12 +95,12 @@ pub(super) fn check_reserved(mapping: &RequestMapping, is_aws: bool) -> Result<(
     Ok(())
 }
 
-/// Refuses to call a function as it was not asked to be called: what the mappings or the template make of
-/// `X-Amz-Invocation-Type` must be the one type that this version has.
+/// Whether the function is called without anybody waiting for it: what the mappings and the template make of
+/// `X-Amz-Invocation-Type`.
 ///
 /// # Errors
-/// [`Fault::BrokenIntegration`].
-pub(super) fn check_invocation_type(facts: &Facts<'_>, overrides: &Overrides) -> Result<(), Fault> {
+/// [`Fault::BrokenIntegration`] for a type that this version has not: the function is not called as it was not asked to be.
+pub(super) fn is_event(facts: &Facts<'_>, overrides: &Overrides) -> Result<bool, Fault> {
     const NAME: &str = "x-amz-invocation-type";
     let mapped =
         facts.routed.method.integration.request.parameters.iter().filter_map(|(target, source)| match target {
@@ -111,8 +111,9 @@ pub(super) fn check_invocation_type(facts: &Facts<'_>, overrides: &Overrides) ->
         });
     let overridden = overrides.request_headers().filter(|(name, _)| name.eq_ignore_ascii_case(NAME));
     let overridden = overridden.filter_map(|(_, value)| value.values().last().cloned());
-    match mapped.chain(overridden).find(|kind| !kind.is_empty() && kind != "RequestResponse") {
-        None => Ok(()),
+    match mapped.chain(overridden).filter(|kind| !kind.is_empty()).last().as_deref() {
+        None | Some("RequestResponse") => Ok(false),
+        Some("Event") => Ok(true),
         Some(kind) => Err(Fault::BrokenIntegration {
             reason: format!("X-Amz-Invocation-Type {kind} is not supported by this version of Frontgate").into(),
         }),

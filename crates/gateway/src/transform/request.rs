@@ -146,17 +146,21 @@ async fn lambda_proxy(facts: &Facts<'_>, body: &mut RequestBody) -> Result<Integ
     let bytes = body.whole().await?;
     let payload = lambda_event::build(facts, &bytes, is_binary(exchange));
     let overrides = Overrides::default();
-    Ok(IntegrationRequest { trace: Some(facts.trace().into()), overrides, call: Call::Lambda { payload } })
+    Ok(IntegrationRequest {
+        trace: Some(facts.trace().into()),
+        overrides,
+        call: Call::Lambda { payload, is_event: false },
+    })
 }
 
 /// The function gets what the template makes.
 async fn lambda_custom(facts: &Facts<'_>, body: &mut RequestBody) -> Result<IntegrationRequest, Fault> {
     mapping::check_reserved(&facts.routed.method.integration.request, true)?;
     let (sent, overrides) = transformed(facts, body).await?;
-    mapping::check_invocation_type(facts, &overrides)?;
+    let is_event = mapping::is_event(facts, &overrides)?;
     // A function that is invoked without a body gets an empty object.
     let payload = if sent.is_empty() { Bytes::from_static(b"{}") } else { sent };
-    Ok(IntegrationRequest { trace: Some(facts.trace().into()), overrides, call: Call::Lambda { payload } })
+    Ok(IntegrationRequest { trace: Some(facts.trace().into()), overrides, call: Call::Lambda { payload, is_event } })
 }
 
 /// The body after content handling.

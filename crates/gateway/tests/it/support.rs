@@ -58,6 +58,10 @@ impl StreamParts for Told {
 }
 
 impl InvokeFunction for Streams {
+    fn enqueue(&self, _: Invocation) -> LocalFuture<'_, Result<String, InvokeRefusal>> {
+        Box::pin(async { Err(InvokeRefusal::NotPermitted) })
+    }
+
     fn invoke(&self, _: Invocation) -> LocalFuture<'_, Result<Invoked, InvokeRefusal>> {
         Box::pin(async { Err(InvokeRefusal::NotPermitted) })
     }
@@ -72,6 +76,11 @@ impl InvokeFunction for Streams {
 }
 
 impl InvokeFunction for Functions {
+    fn enqueue(&self, invocation: Invocation) -> LocalFuture<'_, Result<String, InvokeRefusal>> {
+        let outcome = (self.0)(invocation);
+        Box::pin(async move { outcome.map(|_| "accepted".to_owned()) })
+    }
+
     fn invoke(&self, invocation: Invocation) -> LocalFuture<'_, Result<Invoked, InvokeRefusal>> {
         let outcome = (self.0)(invocation);
         Box::pin(async move {

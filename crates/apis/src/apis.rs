@@ -188,7 +188,7 @@ impl Apis {
         self.find_below(scope, api, name).await?.ok_or_else(Refusal::unknown_stage)
     }
 
-    async fn find<R: Record>(&self, scope: &Scope, key: &str) -> Answer<Option<Stored<R>>> {
+    pub(crate) async fn find<R: Record>(&self, scope: &Scope, key: &str) -> Answer<Option<Stored<R>>> {
         Ok(self.store.get::<R>(scope, key).await?)
     }
 

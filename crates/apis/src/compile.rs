@@ -26,7 +26,7 @@ use crate::rows::{Method, Resource, RestApi, Snapshot, Stage};
 use crate::words::EndpointType;
 
 /// The variables of a stage.
-type Variables = BTreeMap<Arc<str>, Arc<str>>;
+pub(crate) type Variables = BTreeMap<Arc<str>, Arc<str>>;
 
 /// Compiles a stage.
 ///

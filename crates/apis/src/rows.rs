@@ -1,17 +1,23 @@
 //! What the control plane stores: one row per API, resource (with its methods and what belongs to them), deployment,
 //! snapshot and stage. Everything that a deployment freezes is a part of [`Snapshot`].
 
+mod authorizer;
+mod documentation;
 mod method_setting;
 mod model;
+mod vpc_link;
 
 use std::collections::BTreeMap;
 
+pub(crate) use authorizer::Authorizer;
+pub(crate) use documentation::{DocumentationPart, DocumentationSnapshot, DocumentationVersion, Location};
 pub(crate) use method_setting::{ACCOUNT_BURST, ACCOUNT_RATE, MethodSetting};
 pub(crate) use model::{Model, RequestValidator};
 use serde::{Deserialize, Serialize};
 use store::Record;
+pub(crate) use vpc_link::VpcLink;
 
-use crate::words::{ContentHandling, EndpointType, IntegrationType, IpAddressType, Passthrough};
+use crate::words::{Connection, ContentHandling, EndpointType, IntegrationType, IpAddressType, Passthrough};
 
 /// A REST API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +147,9 @@ impl Record for PathClaim {
 pub(crate) struct Method {
     /// `NONE`, `AWS_IAM`, `CUSTOM` or `COGNITO_USER_POOLS`.
     pub(crate) authorization_type: String,
+    /// Where the type asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) authorizer_id: Option<String>,
     #[serde(default)]
     pub(crate) api_key_required: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -186,6 +195,14 @@ pub(crate) struct Integration {
     pub(crate) uri: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) credentials: Option<String>,
+    #[serde(default, skip_serializing_if = "Connection::is_internet")]
+    pub(crate) connection: Connection,
+    /// The VPC link, or a stage variable that names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) connection_id: Option<String>,
+    /// The load balancer behind the VPC link; it is shown and does nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) integration_target: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request_parameters: Option<BTreeMap<String, String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -299,6 +316,8 @@ pub(crate) struct Snapshot {
     pub(crate) models: Vec<Model>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) request_validators: Vec<RequestValidator>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) authorizers: Vec<Authorizer>,
 }
 
 impl Record for Snapshot {
@@ -382,6 +401,14 @@ mod tests {
         check::<Model>(document!("rest_model"), "rest_model", "a1b2c3d4e5/Pet");
         check::<RequestValidator>(document!("rest_request_validator"), "rest_request_validator", "a1b2c3d4e5/v1v1v1");
         check::<Stage>(document!("rest_stage"), "rest_stage", "a1b2c3d4e5/dev");
+        check::<Authorizer>(document!("rest_authorizer"), "rest_authorizer", "a1b2c3d4e5/u1u1u1");
+        check::<VpcLink>(document!("rest_vpc_link"), "rest_vpc_link", "v1v1v1");
+        let part = document!("rest_documentation_part");
+        check::<DocumentationPart>(part, "rest_documentation_part", "a1b2c3d4e5/p1p1p1");
+        let version = document!("rest_documentation_version");
+        check::<DocumentationVersion>(version, "rest_documentation_version", "a1b2c3d4e5/v1");
+        let frozen = document!("rest_documentation_snapshot");
+        check::<DocumentationSnapshot>(frozen, "rest_documentation_snapshot", "a1b2c3d4e5/v1");
         check::<Stage>(document!("rest_stage_settings"), "rest_stage", "a1b2c3d4e5/dev");
     }
 }

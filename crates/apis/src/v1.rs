@@ -2,7 +2,9 @@
 
 mod account;
 mod api_keys;
+mod authorizers;
 mod deployments;
+mod documentation;
 pub(crate) mod gateway_responses;
 mod integration_responses;
 mod integrations;
@@ -18,6 +20,7 @@ mod stages;
 mod tags;
 mod usage_plans;
 mod validate;
+mod vpc_links;
 
 pub(crate) use models::accepts_everything;
 

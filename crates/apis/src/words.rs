@@ -54,6 +54,24 @@ words! {
     ContentHandling { ToBinary = "CONVERT_TO_BINARY", ToText = "CONVERT_TO_TEXT", }
 }
 
+words! {
+    /// The network in which an HTTP backend is reached.
+    #[derive(Default)]
+    Connection { #[default] Internet = "INTERNET", VpcLink = "VPC_LINK", }
+}
+
+impl Connection {
+    /// Whether no VPC link is used.
+    pub(crate) fn is_internet(&self) -> bool {
+        *self == Connection::Internet
+    }
+}
+
+words! {
+    /// How an authorizer decides.
+    AuthorizerType { Token = "TOKEN", Request = "REQUEST", CognitoUserPools = "COGNITO_USER_POOLS", }
+}
+
 /// The verbs that a method may have, in the order of AWS's message.
 pub(crate) const VERBS: [&str; 8] = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "HEAD", "ANY"];
 

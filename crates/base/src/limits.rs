@@ -12,6 +12,12 @@ pub struct AccountLimits {
     pub resources_per_api: usize,
     /// Stages a REST API may have. AWS: 10.
     pub stages_per_api: usize,
+    /// Authorizers a REST API may have. AWS: 10.
+    pub authorizers_per_api: usize,
+    /// Documentation parts a REST API may have. AWS: 2,000.
+    pub documentation_parts_per_api: usize,
+    /// VPC links for REST APIs that an account may have in a region. AWS: 20.
+    pub vpc_links: usize,
     /// REST APIs an account may have in a region. AWS: 600 regional, 120 edge; we hold the larger for both.
     pub apis: usize,
     /// Functions that may run at once in an account and region. AWS: 1,000.
@@ -25,6 +31,9 @@ impl AccountLimits {
         burst: 5_000.0,
         resources_per_api: 300,
         stages_per_api: 10,
+        authorizers_per_api: 10,
+        documentation_parts_per_api: 2_000,
+        vpc_links: 20,
         apis: 600,
         concurrent_functions: 1_000,
     };
@@ -35,6 +44,9 @@ impl AccountLimits {
         burst: f64::MAX,
         resources_per_api: usize::MAX,
         stages_per_api: usize::MAX,
+        authorizers_per_api: usize::MAX,
+        documentation_parts_per_api: usize::MAX,
+        vpc_links: usize::MAX,
         apis: usize::MAX,
         concurrent_functions: usize::MAX,
     };

@@ -64,7 +64,7 @@ impl<'a> AwsUri<'a> {
 }
 
 /// Replaces each `${stageVariables.name}` by the stage's value; one that the stage has not becomes nothing.
-pub(super) fn fill(text: &str, variables: &Variables) -> String {
+pub(crate) fn fill(text: &str, variables: &Variables) -> String {
     const OPEN: &str = "${stageVariables.";
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;

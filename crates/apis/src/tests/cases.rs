@@ -53,6 +53,9 @@ const TOPICS: &[&str] = &[
     "tags",
     "usage_plans",
     "api_keys",
+    "authorizers",
+    "vpc_links",
+    "documentation",
 ];
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::harness::Node;
 
 /// Every path of the control plane, `{}` standing for an id.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 22] = [
     "/restapis",
     "/restapis/{}",
     "/restapis/{}/resources",
@@ -20,6 +20,14 @@ const PATHS: [&str; 14] = [
     "/restapis/{}/stages",
     "/restapis/{}/stages/{}",
     "/tags/{}",
+    "/restapis/{}/authorizers",
+    "/restapis/{}/authorizers/{}",
+    "/restapis/{}/documentation/parts",
+    "/restapis/{}/documentation/parts/{}",
+    "/restapis/{}/documentation/versions",
+    "/restapis/{}/documentation/versions/{}",
+    "/vpclinks",
+    "/vpclinks/{}",
     "/restapis/{}/nothing",
 ];
 

@@ -79,6 +79,8 @@ impl Apis {
         let mut resources: Vec<Resource> =
             self.resources_of(scope, &api.id).await?.into_iter().map(|resource| resource.record).collect();
         resources.sort_by(|one, other| one.path.cmp(&other.path));
+        let mut authorizers = self.authorizers_of(scope, &api.id).await?;
+        authorizers.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(Snapshot {
             deployment_id: deployment_id.to_owned(),
             api: api.clone(),
@@ -86,6 +88,7 @@ impl Apis {
             gateway_responses: self.gateway_responses_of(scope, &api.id).await?,
             models: self.models_of(scope, &api.id).await?,
             request_validators: self.request_validators_of(scope, &api.id).await?,
+            authorizers,
         })
     }
 

@@ -6,6 +6,7 @@ use model_apigateway as model;
 use store::Scope;
 
 use super::methods::{self, content_type_not_found, edit_map, parameter_not_found};
+use super::vpc_links::{check_connection, connection};
 use super::{integration_responses, validate};
 use crate::Apis;
 use crate::compile::uri::{AwsUri, AwsUriError};
@@ -42,6 +43,7 @@ impl Apis {
         scope: &Scope,
         input: model::PutIntegrationRequest,
     ) -> Answer<model::Integration> {
+        self.check_vpc_link(scope, input.connection_id.as_deref()).await?;
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
         self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
             let namespace = resource.id.clone();
@@ -70,6 +72,11 @@ impl Apis {
         scope: &Scope,
         input: model::UpdateIntegrationRequest,
     ) -> Answer<model::Integration> {
+        for operation in input.patch_operations.iter().flatten() {
+            if operation.path.as_deref() == Some("/connectionId") {
+                self.check_vpc_link(scope, operation.value.as_deref()).await?;
+            }
+        }
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
         self.edit_resource(scope, (&place.0, &place.1), input, |resource, input| {
             let method = methods::of_mut(resource, &input.http_method)?;
@@ -101,6 +108,9 @@ fn new_integration(input: &model::PutIntegrationRequest, resource_id: String) ->
         http_method: input.integration_http_method.clone().filter(|verb| !verb.is_empty()),
         uri: input.uri.clone().filter(|uri| !uri.is_empty()),
         credentials: input.credentials.clone().filter(|role| !role.is_empty()),
+        connection: connection(input.connection_type.as_deref())?,
+        connection_id: input.connection_id.clone().filter(|id| !id.is_empty()),
+        integration_target: input.integration_target.clone().filter(|target| !target.is_empty()),
         request_parameters: input.request_parameters.clone(),
         request_templates: validate::templates(input.request_templates.clone())?,
         passthrough: match input.passthrough_behavior.as_deref() {
@@ -120,24 +130,10 @@ fn new_integration(input: &model::PutIntegrationRequest, resource_id: String) ->
 
 /// What AWS has and this version has not, each by its name.
 fn refuse_unbuilt(input: &model::PutIntegrationRequest) -> Answer<()> {
-    check_connection_type(input.connection_type.as_deref())?;
     let skips = input.tls_config.as_ref().and_then(|tls| tls.insecure_skip_verification).unwrap_or(false);
-    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    let unbuilt = [
-        ("connectionId", given(&input.connection_id)),
-        ("integrationTarget", given(&input.integration_target)),
-        ("tlsConfig insecureSkipVerification", skips),
-    ];
-    match unbuilt.into_iter().find(|(_, given)| *given) {
-        Some((what, _)) => Err(Refusal::not_built(what)),
-        None => Ok(()),
-    }
-}
-
-fn check_connection_type(kind: Option<&str>) -> Answer<()> {
-    match kind {
-        None | Some("" | "INTERNET") => Ok(()),
-        Some(other) => Err(Refusal::not_built(format_args!("connectionType {other}"))),
+    match skips {
+        true => Err(Refusal::not_built("tlsConfig insecureSkipVerification")),
+        false => Ok(()),
     }
 }
 
@@ -212,6 +208,7 @@ fn check(integration: &Integration, declared: Option<&BTreeMap<String, bool>>) -
         None if integration.kind == IntegrationType::Mock => {}
         None => return Err(Refusal::bad_request("Enumeration value for HttpMethod must be non-empty")),
     }
+    check_connection(integration)?;
     let uri = integration.uri.as_deref().unwrap_or_default();
     if integration.kind.is_http() {
         check_http_uri(uri)?;
@@ -328,13 +325,14 @@ fn apply(integration: &mut Integration, edit: Edit) -> Answer<()> {
         // What is no number is out of bounds, too.
         "/timeoutInMillis" => integration.timeout_in_millis = edit.text().parse().unwrap_or(0),
         "/cacheNamespace" => integration.cache_namespace = edit.text().to_owned(),
-        "/connectionType" => check_connection_type(edit.value.as_deref())?,
+        "/connectionType" => integration.connection = connection(edit.value.as_deref())?,
+        "/connectionId" => integration.connection_id = edit.optional(),
+        "/integrationTarget" => integration.integration_target = edit.optional(),
         "/responseTransferMode" => {
             integration.streams = streams(edit.value.as_deref())?;
             integration.shows_transfer_mode = edit.optional().is_some();
         }
         "/tlsConfig/insecureSkipVerification" if !edit.flag() => {}
-        "/connectionId" | "/integrationTarget" if edit.optional().is_none() => {}
         "/requestTemplates/{}" => edit_templates(&mut integration.request_templates, edit, "requestTemplates")?,
         "/requestParameters/{}" => edit_mappings(&mut integration.request_parameters, edit, "requestParameters")?,
         "/cacheKeyParameters/{}" => {
@@ -383,7 +381,9 @@ pub(super) fn shown(integration: &Integration) -> model::Integration {
         r#type: Some(integration.kind.text().to_owned()),
         http_method: integration.http_method.clone(),
         uri: integration.uri.clone(),
-        connection_type: integration.kind.is_http().then(|| "INTERNET".to_owned()),
+        connection_type: integration.kind.is_http().then(|| integration.connection.text().to_owned()),
+        connection_id: integration.connection_id.clone(),
+        integration_target: integration.integration_target.clone(),
         credentials: integration.credentials.clone(),
         request_parameters: integration.request_parameters.clone(),
         request_templates: integration.request_templates.clone(),

@@ -35,7 +35,8 @@ impl Apis {
             if resource.methods.contains_key(&input.http_method) {
                 return Err(Refusal::conflict("Method already exists for this resource"));
             }
-            let method = new_method(input, references)?;
+            let mut method = new_method(input, references)?;
+            references.check_authorizer(&mut method)?;
             let answer = shown(&input.http_method, &method);
             resource.methods.insert(input.http_method.clone(), method);
             Ok(answer)
@@ -56,14 +57,20 @@ impl Apis {
     ) -> Answer<model::Method> {
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
         let refers = |input: &model::UpdateMethodRequest| {
-            patches_below(input.patch_operations.as_deref(), &["/requestModels/", "/requestValidatorId"])
+            patches_below(
+                input.patch_operations.as_deref(),
+                &["/requestModels/", "/requestValidatorId", "/authorizationType", "/authorizerId"],
+            )
         };
         self.edit_referring(scope, (&place.0, &place.1), input, refers, |resource, input, references| {
             let method = of_mut(resource, &input.http_method)?;
             let apply = |method: &mut Method, edit| apply(method, edit, references);
             PATCHES.patch(input.patch_operations.clone(), method, apply)?;
-            // The type may be changed before or after the authorizer, so it is looked at when all are through.
+            // The type may be changed before or after the authorizer, so both are looked at when all are through.
             check_authorization(&method.authorization_type)?;
+            if patches_below(input.patch_operations.as_deref(), &["/authorizationType", "/authorizerId"]) {
+                references.check_authorizer(method)?;
+            }
             Ok(shown(&input.http_method, method))
         })
         .await
@@ -83,9 +90,9 @@ pub(super) fn of_mut<'a>(resource: &'a mut Resource, verb: &str) -> Answer<&'a m
     resource.methods.get_mut(verb).ok_or_else(Refusal::unknown_method)
 }
 
-/// Whether a new method refers to models or a validator.
+/// Whether a new method refers to models, a validator or an authorizer.
 fn refers(input: &model::PutMethodRequest) -> bool {
-    input.request_models.is_some() || input.request_validator_id.is_some()
+    input.request_models.is_some() || input.request_validator_id.is_some() || input.authorizer_id.is_some()
 }
 
 fn new_method(input: &model::PutMethodRequest, references: &References) -> Answer<Method> {
@@ -101,6 +108,7 @@ fn new_method(input: &model::PutMethodRequest, references: &References) -> Answe
     }
     Ok(Method {
         authorization_type,
+        authorizer_id: input.authorizer_id.clone().filter(|id| !id.is_empty()),
         api_key_required: input.api_key_required.unwrap_or(false),
         operation_name: input.operation_name.clone(),
         request_parameters: input.request_parameters.clone(),
@@ -117,15 +125,10 @@ fn authorization_type(given: &str) -> String {
     given.to_ascii_uppercase()
 }
 
-/// The kinds of authorization that need no authorizer. There are no authorizers in this version, so the others are
-/// refused as AWS refuses an authorizer that does not exist.
+/// The kinds of authorization.
 fn check_authorization(kind: &str) -> Answer<()> {
     match kind {
-        "NONE" | "AWS_IAM" => Ok(()),
-        "CUSTOM" | "COGNITO_USER_POOLS" => Err(Refusal::bad_request(
-            "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a \
-             valid authorizer.",
-        )),
+        "NONE" | "AWS_IAM" | "CUSTOM" | "COGNITO_USER_POOLS" => Ok(()),
         _ => Err(Refusal::bad_request(
             "Invalid authorization type specified. Valid options are NONE,AWS_IAM,CUSTOM,COGNITO_USER_POOLS",
         )),
@@ -135,8 +138,7 @@ fn check_authorization(kind: &str) -> Answer<()> {
 fn apply(method: &mut Method, edit: Edit, references: &References) -> Answer<()> {
     match edit.place {
         "/authorizationType" => method.authorization_type = authorization_type(edit.text()),
-        // It counts only where the type asks for one; with `NONE` and `AWS_IAM` AWS ignores it.
-        "/authorizerId" => {}
+        "/authorizerId" => method.authorizer_id = edit.optional(),
         "/apiKeyRequired" => method.api_key_required = edit.flag(),
         "/operationName" => method.operation_name = edit.optional(),
         "/requestValidatorId" => {
@@ -229,6 +231,7 @@ pub(super) fn shown(verb: &str, method: &Method) -> model::Method {
     model::Method {
         http_method: Some(verb.to_owned()),
         authorization_type: Some(method.authorization_type.clone()),
+        authorizer_id: method.authorizer_id.clone(),
         api_key_required: Some(method.api_key_required),
         operation_name: method.operation_name.clone(),
         request_parameters: method.request_parameters.clone(),

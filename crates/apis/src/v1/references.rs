@@ -1,4 +1,4 @@
-//! What a method may refer to by name or id: the API's models and request validators.
+//! What a method may refer to by name or id: the API's models, request validators and authorizers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,16 @@ use store::{Scope, Transaction};
 use super::{EVERY, validate};
 use crate::Apis;
 use crate::refusal::{Answer, Refusal};
-use crate::rows::{ApiHead, Model, RequestValidator, Resource};
+use crate::rows::{ApiHead, Method, Model, RequestValidator, Resource};
+use crate::words::AuthorizerType;
 
 /// The names and ids that there are.
 #[derive(Debug, Default)]
 pub(super) struct References {
     models: BTreeSet<String>,
     validators: BTreeSet<String>,
+    /// By id.
+    authorizers: BTreeMap<String, AuthorizerType>,
 }
 
 impl References {
@@ -39,6 +42,27 @@ impl References {
             false => Err(Refusal::bad_request("Invalid Request Validator identifier specified")),
         }
     }
+
+    /// A method names an authorizer of the kind that its type of authorization asks for. With `NONE` and `AWS_IAM` AWS
+    /// ignores what is named.
+    pub(super) fn check_authorizer(&self, method: &mut Method) -> Answer<()> {
+        let cognito = match method.authorization_type.as_str() {
+            "CUSTOM" => false,
+            "COGNITO_USER_POOLS" => true,
+            _ => {
+                method.authorizer_id = None;
+                return Ok(());
+            }
+        };
+        let kind = method.authorizer_id.as_ref().and_then(|id| self.authorizers.get(id));
+        match kind.is_some_and(|kind| (*kind == AuthorizerType::CognitoUserPools) == cognito) {
+            true => Ok(()),
+            false => Err(Refusal::bad_request(
+                "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS \
+                 requires a valid authorizer.",
+            )),
+        }
+    }
 }
 
 /// Whether a patch has an operation below one of these paths.
@@ -49,7 +73,7 @@ pub(super) fn patches_below(operations: Option<&[PatchOperation]>, paths: &[&str
 
 impl Apis {
     /// An edit of one resource that may make it refer to what [`References`] has, if `refers` says so of the input. Such
-    /// an edit replaces the API's head, as the deletion of a model or a validator does: of the two only one goes through.
+    /// an edit replaces the API's head, as the deletion of a model, a validator or an authorizer does: of the two only one goes through.
     pub(super) async fn edit_referring<I, T>(
         &self,
         scope: &Scope,
@@ -86,9 +110,11 @@ impl Apis {
     async fn references(&self, scope: &Scope, api: &str) -> Answer<References> {
         let models = self.store.list::<Model>(scope, api, None, EVERY).await?;
         let validators = self.store.list::<RequestValidator>(scope, api, None, EVERY).await?;
+        let authorizers = self.authorizers_of(scope, api).await?;
         Ok(References {
             models: models.into_iter().map(|model| model.record.name).collect(),
             validators: validators.into_iter().map(|validator| validator.record.id).collect(),
+            authorizers: authorizers.into_iter().map(|authorizer| (authorizer.id, authorizer.kind)).collect(),
         })
     }
 }

@@ -15,7 +15,8 @@ use crate::patch::Op::{Add, Remove, Replace};
 use crate::patch::{Edit, Table, Wording};
 use crate::refusal::{Answer, Refusal};
 use crate::rows::{
-    ApiHead, Deployment, GatewayResponse, Model, PathClaim, RequestValidator, Resource, RestApi, Snapshot, Stage,
+    ApiHead, Authorizer, Deployment, DocumentationPart, DocumentationSnapshot, DocumentationVersion, GatewayResponse,
+    Model, PathClaim, RequestValidator, Resource, RestApi, Snapshot, Stage,
 };
 use crate::words::{EndpointType, IpAddressType};
 
@@ -118,6 +119,10 @@ impl Apis {
                 .delete_tree::<Model>(&scope, &id)
                 .delete_tree::<RequestValidator>(&scope, &id)
                 .delete_tree::<Stage>(&scope, &id)
+                .delete_tree::<Authorizer>(&scope, &id)
+                .delete_tree::<DocumentationPart>(&scope, &id)
+                .delete_tree::<DocumentationVersion>(&scope, &id)
+                .delete_tree::<DocumentationSnapshot>(&scope, &id)
                 .delete_tree::<Deployment>(&scope, &id)
                 .delete_tree::<Snapshot>(&scope, &id);
             apis.store.commit(gone).await?;

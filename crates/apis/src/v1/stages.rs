@@ -14,7 +14,7 @@ use super::{EVERY, validate};
 use crate::Apis;
 use crate::patch::check_count;
 use crate::refusal::{Answer, Refusal};
-use crate::rows::{ApiHead, RestApi, Stage};
+use crate::rows::{Account, ApiHead, RestApi, Stage};
 
 /// What the maker of a stage decides.
 pub(super) struct NewStage {
@@ -42,9 +42,8 @@ impl Apis {
                 let known = apis.deployment(&scope, &input.rest_api_id, deployment).await?.is_some();
                 return Err(if known { Refusal::not_built("canarySettings") } else { unknown_deployment() });
             }
-            if input.documentation_version.as_deref().is_some_and(|version| !version.is_empty()) {
-                return Err(Refusal::not_built("documentationVersion"));
-            }
+            let version = wanted.documentation_version.as_deref();
+            apis.check_documentation_version(&scope, &input.rest_api_id, version).await?;
             if apis.stage(&scope, &input.rest_api_id, &input.stage_name).await.is_ok() {
                 return Err(Refusal::conflict("Stage already exists"));
             }
@@ -154,6 +153,24 @@ impl Apis {
         self.stage(scope, &input.rest_api_id, &input.stage_name).await.map(|_| ())
     }
 
+    /// A stage can point at documentation that there is.
+    async fn check_documentation_version(&self, scope: &Scope, api: &str, version: Option<&str>) -> Answer<()> {
+        let Some(version) = version else { return Ok(()) };
+        match self.documentation_version(scope, api, version).await {
+            Err(Refusal::NotFound(text)) => Err(Refusal::BadRequest(text)),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Logging needs the account's role, as on AWS; with it, what is not built here is named.
+    async fn logging_refusal(&self, scope: &Scope, what: &str) -> Answer<Refusal> {
+        let account = self.store.get::<Account>(scope, Account::KEY).await?;
+        Ok(match account.and_then(|account| account.record.cloudwatch_role_arn) {
+            Some(_) => Refusal::not_built(what),
+            None => Refusal::bad_request("CloudWatch Logs role ARN must be set in account settings to enable logging"),
+        })
+    }
+
     async fn api_and_head(&self, scope: &Scope, api: &str) -> Answer<(Stored<RestApi>, Stored<ApiHead>)> {
         let stored = self.rest_api(scope, api).await?;
         let head = self.head(scope, api).await?.ok_or(Refusal::Raced)?;
@@ -184,18 +201,15 @@ impl Apis {
                 method_settings::set(&mut stage.method_settings, &method, setting)?;
             }
             StageEdit::RemoveMethod(method) => method_settings::remove(&mut stage.method_settings, &method)?,
-            StageEdit::Logging(what) => return Err(logging_refusal(what)),
-            StageEdit::DocumentationVersion(Some(_)) => return Err(Refusal::not_built("documentationVersion")),
-            StageEdit::DocumentationVersion(None) => stage.documentation_version = None,
+            StageEdit::Logging(what) => return Err(self.logging_refusal(scope, what).await?),
+            StageEdit::DocumentationVersion(version) => {
+                self.check_documentation_version(scope, &stage.api, version.as_deref()).await?;
+                stage.documentation_version = version;
+            }
             StageEdit::Nothing => {}
         }
         Ok(())
     }
-}
-
-/// Logging needs the account's role, as on AWS.
-fn logging_refusal(_what: &str) -> Refusal {
-    Refusal::bad_request("CloudWatch Logs role ARN must be set in account settings to enable logging")
 }
 
 fn unknown_deployment() -> Refusal {

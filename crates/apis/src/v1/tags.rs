@@ -1,28 +1,20 @@
-//! Tags of APIs and stages, by ARN.
+//! Tags of APIs, stages and VPC links, by ARN.
 
 use std::collections::BTreeMap;
 
 use base::arn::Arn;
 use model_apigateway as model;
-use store::{Record, Scope, Transaction};
+use store::{Scope, Transaction};
 
-use super::validate;
+use super::{validate, vpc_links};
 use crate::Apis;
 use crate::refusal::{Answer, Refusal};
-use crate::rows::{RestApi, Stage};
 
 /// What an ARN of API Gateway names.
 enum Tagged {
     Api(String),
     Stage(String, String),
-}
-
-impl Tagged {
-    fn api(&self) -> &str {
-        match self {
-            Tagged::Api(api) | Tagged::Stage(api, _) => api,
-        }
-    }
+    VpcLink(String),
 }
 
 /// A change of tags.
@@ -51,6 +43,7 @@ impl Apis {
                 self.rest_api(scope, &api).await?;
                 self.stage(scope, &api, &stage).await?.record.tags
             }
+            Tagged::VpcLink(id) => self.vpc_link(scope, &id).await?.record.tags,
         };
         Ok(model::Tags { tags: Some(tags) })
     }
@@ -65,21 +58,28 @@ impl Apis {
 
     async fn change_tags(&self, scope: &Scope, arn: &str, change: Change) -> Answer<()> {
         let tagged = tagged(scope, arn)?;
-        let api = tagged.api().to_owned();
-        self.edit(scope, &api, (tagged, change), |apis, scope, input| async move {
+        let turn = match &tagged {
+            Tagged::Api(api) | Tagged::Stage(api, _) => api.clone(),
+            Tagged::VpcLink(_) => vpc_links::turn(scope),
+        };
+        self.edit(scope, &turn, (tagged, change), |apis, scope, input| async move {
             let (tagged, change) = &*input;
-            let api = apis.rest_api(&scope, tagged.api()).await?;
             let edit = match tagged {
-                Tagged::Api(_) => {
-                    let mut record: RestApi = api.record;
-                    change.apply(&mut record.tags)?;
-                    Transaction::new().update(&scope, &record, api.revision)
+                Tagged::Api(api) => {
+                    let mut api = apis.rest_api(&scope, api).await?;
+                    change.apply(&mut api.record.tags)?;
+                    Transaction::new().update(&scope, &api.record, api.revision)
                 }
-                Tagged::Stage(_, name) => {
-                    let stage = apis.stage(&scope, &api.record.key(), name).await?;
-                    let mut record: Stage = stage.record;
-                    change.apply(&mut record.tags)?;
-                    Transaction::new().update(&scope, &record, stage.revision)
+                Tagged::Stage(api, name) => {
+                    apis.rest_api(&scope, api).await?;
+                    let mut stage = apis.stage(&scope, api, name).await?;
+                    change.apply(&mut stage.record.tags)?;
+                    Transaction::new().update(&scope, &stage.record, stage.revision)
+                }
+                Tagged::VpcLink(id) => {
+                    let mut link = apis.vpc_link(&scope, id).await?;
+                    change.apply(&mut link.record.tags)?;
+                    Transaction::new().update(&scope, &link.record, link.revision)
                 }
             };
             apis.store.commit(edit).await?;
@@ -89,7 +89,7 @@ impl Apis {
     }
 }
 
-/// Reads `arn:{partition}:apigateway:{region}::/restapis/{id}[/stages/{name}]`.
+/// Reads `arn:{partition}:apigateway:{region}::/restapis/{id}[/stages/{name}]` and `…::/vpclinks/{id}`.
 fn tagged(scope: &Scope, arn: &str) -> Answer<Tagged> {
     let invalid = || Refusal::bad_request("Invalid ARN specified in the request");
     let parsed = Arn::parse(arn).filter(|arn| arn.service == "apigateway").ok_or_else(invalid)?;
@@ -100,6 +100,7 @@ fn tagged(scope: &Scope, arn: &str) -> Answer<Tagged> {
     match parts.as_slice() {
         ["", "restapis", api] => Ok(Tagged::Api((*api).to_owned())),
         ["", "restapis", api, "stages", stage] => Ok(Tagged::Stage((*api).to_owned(), (*stage).to_owned())),
+        ["", "vpclinks", link] => Ok(Tagged::VpcLink((*link).to_owned())),
         ["", kind, ..] => Err(Refusal::not_built(format_args!("tagging of {kind}"))),
         _ => Err(invalid()),
     }

@@ -121,6 +121,47 @@ def test_a_type_of_its_own_wins_over_the_default_and_patches_act(api, apigateway
     assert (answer.header("Content-Type"), answer.header("x-a")) == ("application/xml", "b")
 
 
+def test_what_a_validator_finds_is_told_in_ones_own_words(api, apigateway):
+    apigateway.create_model(
+        restApiId=api.id,
+        name="Pet",
+        contentType="application/json",
+        schema=json.dumps({"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}),
+    )
+    validator = apigateway.create_request_validator(
+        restApiId=api.id, name="all", validateRequestBody=True, validateRequestParameters=True
+    )["id"]
+    api.method(
+        "/pets",
+        "POST",
+        requestValidatorId=validator,
+        requestModels={"application/json": "Pet"},
+        requestParameters={"method.request.querystring.owner": True},
+    )
+    apigateway.put_integration(
+        **api.at("/pets", "POST"), type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'}
+    )
+    api.response("/pets", "POST")
+    for kind in ("BAD_REQUEST_BODY", "BAD_REQUEST_PARAMETERS"):
+        apigateway.put_gateway_response(
+            restApiId=api.id,
+            responseType=kind,
+            statusCode="422",
+            responseTemplates={
+                "text/plain": "$context.error.message|$context.error.validationErrorString|$context.resourcePath"
+            },
+        )
+    api.deploy()
+    refused = api.call("/pets", "POST", body="{}")
+    assert (refused.status, refused.text) == (422, "Missing required request parameters: [owner]||/pets")
+    refused = api.call("/pets?owner=me", "POST", body="{}")
+    details = '[object has missing required properties (["name"])]'
+    assert (refused.status, refused.text) == (422, f"Invalid request body|{details}|/pets")
+    assert refused.header("Content-Type") == "text/plain"
+    assert refused.header("x-amzn-ErrorType") == "BadRequestException"
+    assert api.call("/pets?owner=me", "POST", body='{"name": "Tom"}').status == 200
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
 use base::seams::SendFuture;
-use plan::{CompileStage, Lookup, PlanIndex, StagePlan};
+use plan::{CompileStage, Lookup, PlanIndex, StagePlan, TestInvoke};
 use store::{Record, Scope, SharedStore, Stored, Transaction};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
@@ -48,6 +48,8 @@ pub struct Apis {
     pub(crate) store: SharedStore,
     pub(crate) index: Arc<PlanIndex>,
     pub(crate) settings: Settings,
+    /// Runs test invocations, once there is a data plane.
+    pub(crate) tester: OnceLock<Arc<dyn TestInvoke>>,
     locks: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
     /// Ourselves, for edits that must go on when their caller hangs up.
     this: Weak<Apis>,
@@ -63,8 +65,14 @@ impl Apis {
     /// # Errors
     /// When the store cannot be read.
     pub async fn open(store: SharedStore, index: Arc<PlanIndex>, settings: Settings) -> Result<Arc<Apis>, OpenError> {
-        let apis =
-            Arc::new_cyclic(|this| Apis { store, index, settings, locks: Mutex::default(), this: Weak::clone(this) });
+        let apis = Arc::new_cyclic(|this| Apis {
+            store,
+            index,
+            settings,
+            tester: OnceLock::new(),
+            locks: Mutex::default(),
+            this: Weak::clone(this),
+        });
         let heads = apis.store.list_all::<rows::ApiHead>().await?;
         for (scope, head) in heads.iter().filter(|(_, head)| !head.record.has_models) {
             apis.give_models(scope, &head.record.api).await?;
@@ -86,6 +94,12 @@ impl Apis {
             Ok(()) | Err(Refusal::Raced) => Ok(()),
             Err(refusal) => Err(OpenError::Models { api: api.to_owned(), reason: format!("{refusal:?}") }),
         }
+    }
+
+    /// Names the data plane that test invocations run on; the first one stays.
+    pub fn test_on(&self, tester: Arc<dyn TestInvoke>) {
+        // The data plane starts after the control plane that it serves, and there is but one.
+        let _ = self.tester.set(tester);
     }
 
     /// The present time in whole seconds, as rows keep it.

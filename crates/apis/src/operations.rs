@@ -22,7 +22,7 @@ macro_rules! operations {
 impl Apis {
     /// Every operation of API Gateway v1 that there is, ready to be mounted.
     pub fn service(self: &Arc<Self>) -> Service<Apis> {
-        operations! { Service::new(&model::SERVICE, Arc::clone(self)),
+        let service = operations! { Service::new(&model::SERVICE, Arc::clone(self)),
             CreateRestApi => create_rest_api,
             GetRestApi => get_rest_api,
             GetRestApis => get_rest_apis,
@@ -105,7 +105,11 @@ impl Apis {
             UntagResource => untag_resource,
             GetUsagePlans => get_usage_plans,
             GetApiKeys => get_api_keys,
-        }
+        };
+        // It shows the tried method who calls.
+        service.operation(model::TestInvokeMethod, |apis: Arc<Apis>, call, input| async move {
+            apis.test_invoke_method(&call, input).await.map_err(ApiError::from)
+        })
     }
 }
 

@@ -330,7 +330,7 @@ impl Record for Snapshot {
 }
 
 /// A stage: a name, the deployment that it serves, and its settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Stage {
     pub(crate) api: String,
     pub(crate) name: String,

@@ -5,4 +5,5 @@ mod concurrency;
 mod deploying;
 mod harness;
 mod malformed;
+mod test_invoke;
 mod validation;

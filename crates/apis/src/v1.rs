@@ -18,6 +18,7 @@ mod resources;
 mod rest_apis;
 mod stages;
 mod tags;
+mod test_invoke;
 mod usage_plans;
 mod validate;
 mod vpc_links;

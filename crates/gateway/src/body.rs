@@ -289,6 +289,11 @@ impl RequestBody {
         RequestBody { incoming: Some(incoming), whole: None, is_unpacked: false }
     }
 
+    /// A body that is here.
+    pub fn here(bytes: Bytes) -> RequestBody {
+        RequestBody { incoming: None, whole: Some(bytes), is_unpacked: false }
+    }
+
     /// Whether the client announces more than 10 MB, so that no phase need begin.
     pub fn is_announced_too_large(&self) -> bool {
         self.incoming.as_ref().is_some_and(|incoming| incoming.size_hint().lower() > GATEWAY_PAYLOAD_BYTES as u64)

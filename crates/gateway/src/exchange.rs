@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use base::clock::Moment;
 use http::request::Parts;
-use plan::StagePlan;
+use plan::{StagePlan, TestCaller};
 
 use crate::address;
 use crate::listener::Connection;
+use crate::log::execution::ExecutionLog;
 use crate::random::RequestIds;
 
 /// One request to a deployed stage.
@@ -33,6 +34,10 @@ pub struct Exchange {
     pub context_path_at: Option<usize>,
     /// The suffix that our own addresses have, for requests whose host does not name the API.
     pub domain: Arc<str>,
+    /// What the phases report to, for a request that keeps a log of its execution.
+    pub execution_log: Option<Box<ExecutionLog>>,
+    /// Who tries a method; `None` for the requests of clients.
+    pub tested: Option<Box<TestCaller>>,
 }
 
 impl Exchange {
@@ -78,6 +83,9 @@ impl Exchange {
 
     /// The host without its port: `$context.domainName`. Requests by path get the API's own name.
     pub fn domain_name(&self) -> String {
+        if self.tested.is_some() {
+            return "testPrefix.testDomainName".to_owned();
+        }
         let host = self.host();
         if address::api_of_host(host).is_some() {
             return host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned();

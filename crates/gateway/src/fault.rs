@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+/// The reason of [`Fault::RequestTransformation`] where a mock integration's template gives no status, in AWS's words.
+pub const MOCK_STATUS: &str =
+    "Unable to parse statusCode. It should be an integer that is defined in the request template.";
+
 /// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {

@@ -18,6 +18,7 @@ pub mod random;
 pub mod respond;
 pub mod route;
 pub mod settings;
+mod test_invoke;
 pub mod throttle;
 pub mod transform;
 pub mod validate;

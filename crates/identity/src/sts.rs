@@ -49,6 +49,7 @@ mod tests {
             service: "sts",
             operation: "GetCallerIdentity",
             host: String::new(),
+            user_agent: String::new(),
         };
         let answer = identity.get_caller_identity(call, model::GetCallerIdentityRequest {}).await.unwrap();
         assert_eq!(answer.account.as_deref(), Some("123456789012"));

@@ -22,6 +22,8 @@ pub struct Call {
     pub operation: &'static str,
     /// The `Host` of the request with its port, as the client sent it; empty when it sent none.
     pub host: String,
+    /// The `User-Agent` of the request; empty when it sent none.
+    pub user_agent: String,
 }
 
 impl Call {

@@ -176,6 +176,12 @@ impl ControlPlane {
             service: service.name,
             operation: operation.name,
             host: guard::host(request).unwrap_or_default().into(),
+            user_agent: request
+                .headers
+                .get(http::header::USER_AGENT)
+                .and_then(|agent| agent.to_str().ok())
+                .unwrap_or_default()
+                .into(),
         }
     }
 }

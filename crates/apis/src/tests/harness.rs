@@ -13,6 +13,7 @@ use store::{DataDir, SharedStore};
 use tempfile::TempDir;
 use wire::ControlPlane;
 
+use super::test_invoke::Tester;
 use crate::{Apis, Settings};
 
 /// What came back.
@@ -41,6 +42,8 @@ pub(super) struct Node {
     pub(super) apis: Arc<Apis>,
     pub(super) index: Arc<PlanIndex>,
     pub(super) clock: Clock,
+    /// What test invocations reach.
+    pub(super) tester: Arc<Tester>,
     front: ControlPlane,
     directory: Arc<TempDir>,
 }
@@ -77,8 +80,10 @@ impl Node {
         let clock = Clock::fake(Moment(1_700_000_000_000));
         let settings = Settings { limits, clock: clock.clone(), domain: "localhost".into() };
         let apis = Apis::open(store, Arc::clone(&index), settings).await.unwrap();
+        let tester = Arc::new(Tester::default());
+        apis.test_on(Arc::clone(&tester) as Arc<dyn plan::TestInvoke>);
         let front = ControlPlane::new([apis.service().into()], wire::Settings::default());
-        Node { apis, index, clock, front, directory }
+        Node { apis, index, clock, tester, front, directory }
     }
 
     /// Sends a request as the AWS CLI does; a null body is none.
@@ -108,6 +113,7 @@ impl Node {
             .header("host", "localhost:4566")
             .header("accept", "application/json")
             .header("content-type", "application/json")
+            .header("user-agent", "test/1")
             .header("x-amz-date", "20231114T221320Z")
             .header("authorization", authorization);
         let (parts, ()) = request.body(()).unwrap().into_parts();

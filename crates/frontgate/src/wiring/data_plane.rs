@@ -79,5 +79,6 @@ pub(crate) fn start(
     let attach = Arc::new(move |thread| functions.attach(thread));
     let gateway = Gateway::start(Arc::new(settings), bound.listeners, threads, config.grace_period, attach)
         .context("cannot start the data threads")?;
+    services.apis.test_on(gateway.tester());
     Ok((gateway, AccessLog { log, writer }))
 }

@@ -6,6 +6,7 @@ pub mod http;
 mod lambda;
 mod lambda_stream;
 mod pool;
+mod report;
 mod service;
 
 use ::http::{Request, Response};
@@ -48,7 +49,7 @@ pub enum Call {
     Service(Box<ServiceRequest>),
     /// A function's event.
     Lambda {
-        /// JSON text.
+        /// JSON text; empty where there is no body.
         payload: Bytes,
         /// Nobody waits for the outcome: the function runs when there is room for it.
         is_event: bool,
@@ -98,7 +99,16 @@ pub(crate) async fn integrate(
     let timeout = routed.method.integration.timeout;
     let reply = match call {
         Call::Mock { status } => Reply::Mock { status },
-        Call::Http(request) => Reply::Http(Box::new(thread.upstream.send(*request, timeout).await?)),
+        Call::Http(request) => {
+            if let Some(log) = &exchange.execution_log {
+                report::http_request(log, &request);
+            }
+            let response = thread.upstream.send(*request, timeout).await?;
+            if let Some(log) = &exchange.execution_log {
+                report::http_response(log, response.status(), response.headers());
+            }
+            Reply::Http(Box::new(response))
+        }
         // Boxed, so that other requests do not carry the room for it.
         Call::Service(request) => Reply::Service(Box::pin(service::call(thread, exchange, routed, request)).await?),
         Call::Lambda { payload, .. } if routed.method.integration.streams => {
@@ -107,12 +117,26 @@ pub(crate) async fn integrate(
             Reply::LambdaStream(Box::new(opened?))
         }
         Call::Lambda { payload, is_event: true } => {
+            if let Some(log) = &exchange.execution_log {
+                report::function_call(log, exchange, routed, &payload);
+            }
             // Boxed, as it waits for the disk anyway.
-            Reply::Lambda(Box::pin(lambda::enqueue(thread, exchange, routed, payload, trace.as_deref())).await?)
+            let taken = Box::pin(lambda::enqueue(thread, exchange, routed, payload, trace.as_deref())).await?;
+            if let Some(log) = &exchange.execution_log {
+                log.received(202);
+            }
+            Reply::Lambda(taken)
         }
         Call::Lambda { payload, is_event: false } => {
+            if let Some(log) = &exchange.execution_log {
+                report::function_call(log, exchange, routed, &payload);
+            }
             let invoked = lambda::invoke(thread, exchange, routed, payload, trace.as_deref());
-            Reply::Lambda(tokio::time::timeout(timeout, invoked).await.unwrap_or(Err(Fault::BackendTimeout))?)
+            let invoked = tokio::time::timeout(timeout, invoked).await.unwrap_or(Err(Fault::BackendTimeout))?;
+            if let Some(log) = &exchange.execution_log {
+                report::function_answer(log, routed, &invoked, trace.as_deref());
+            }
+            Reply::Lambda(invoked.outcome)
         }
     };
     Ok(Answered { trace, overrides, reply })

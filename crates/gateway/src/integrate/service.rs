@@ -9,7 +9,7 @@ use http::{Method, Request, StatusCode};
 use plan::{Backend, Service};
 use sigv4::Credentials;
 
-use super::dialect;
+use super::{dialect, report};
 use crate::body::{Body, ReadError, read_whole};
 use crate::exchange::Exchange;
 use crate::fault::Fault;
@@ -82,8 +82,14 @@ pub(super) async fn call(
     let answer_as = request.answer.clone();
     let signed = signed(thread, exchange, service, endpoint, *request)?;
     let called = async {
+        if let Some(log) = &exchange.execution_log {
+            report::http_request(log, &signed);
+        }
         let response = thread.upstream.send(signed, integration.timeout).await?;
         let (head, body) = response.into_parts();
+        if let Some(log) = &exchange.execution_log {
+            report::http_response(log, head.status, &head.headers);
+        }
         let body = read_whole(body, base::limits::GATEWAY_PAYLOAD_BYTES).await.map_err(|error| match error {
             ReadError::TooLarge => Fault::ResponseTransformation { reason: "the service's body exceeds 10 MB".into() },
             ReadError::Broken => Fault::BackendUnreachable { reason: "the service's body broke off".into() },
@@ -92,6 +98,9 @@ pub(super) async fn call(
     };
     let mut reply = tokio::time::timeout(integration.timeout, called).await.unwrap_or(Err(Fault::BackendTimeout))?;
     dialect::translate(&answer_as, &mut reply);
+    if let Some(log) = &exchange.execution_log {
+        report::service_body(log, &reply.body);
+    }
     Ok(Box::new(reply))
 }
 

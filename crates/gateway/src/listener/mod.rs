@@ -18,6 +18,7 @@ use base::seams::SendFuture;
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
+use plan::TestInvoke;
 use tokio::sync::watch;
 
 pub use connection::Connection;
@@ -26,6 +27,7 @@ pub use spelling::Spelled;
 use crate::integrate::http::Upstream;
 use crate::log::FLUSH_AFTER;
 use crate::settings::Settings;
+use crate::test_invoke::{self, Tester};
 
 /// Answers requests that are not for a deployed API: the AWS APIs, health, the console.
 pub trait AnswerElse: Send + Sync {
@@ -66,6 +68,7 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     /// Told by each thread once; taken by who waits for it.
     drained: Option<std::sync::mpsc::Receiver<()>>,
+    tester: Arc<Tester>,
 }
 
 /// A socket that listens, and what is spoken on it.
@@ -102,8 +105,9 @@ impl Gateway {
                 share.push(accept::Share { socket, tls: listener.tls.clone() });
             }
         }
-        let mut gateway = Gateway { threads: Vec::new(), phase, drained: Some(drained) };
-        for (number, share) in shares.into_iter().enumerate() {
+        let (tester, jobs) = test_invoke::channels(threads);
+        let mut gateway = Gateway { threads: Vec::new(), phase, drained: Some(drained), tester: Arc::new(tester) };
+        for (number, (share, jobs)) in shares.into_iter().zip(jobs).enumerate() {
             let (settings, phase, on_thread) = (Arc::clone(&settings), watched.clone(), Arc::clone(&on_thread));
             let drained = drained_here.clone();
             let run = move || {
@@ -115,7 +119,7 @@ impl Gateway {
                 runtime.block_on(async move {
                     on_thread(number);
                     let mut ended = phase.clone();
-                    serve(number, settings, share, phase, grace).await;
+                    serve(number, settings, share, jobs, phase, grace).await;
                     // Whoever waits may have gone, and then the phase is over as well.
                     let _ = drained.send(());
                     drop(drained);
@@ -125,6 +129,11 @@ impl Gateway {
             gateway.threads.push(std::thread::Builder::new().name(format!("data-{number}")).spawn(run)?);
         }
         Ok(gateway)
+    }
+
+    /// Runs test invocations on the data threads, as long as they live.
+    pub fn tester(&self) -> Arc<dyn TestInvoke> {
+        Arc::clone(&self.tester) as Arc<dyn TestInvoke>
     }
 
     /// Stops accepting and waits until open requests have finished, at most for the grace period. The threads live on,
@@ -155,6 +164,7 @@ async fn serve(
     number: usize,
     settings: Arc<Settings>,
     share: Vec<accept::Share>,
+    jobs: test_invoke::Jobs,
     phase: watch::Receiver<Phase>,
     grace: Duration,
 ) {
@@ -172,6 +182,8 @@ async fn serve(
             }
         })
     };
+    // It ends with the thread: whoever waits for a test holds a connection open, for which a stop waits.
+    tokio::task::spawn_local(test_invoke::serve(jobs, Rc::clone(&thread)));
     let open = connection::Open::default();
     let accepting: Vec<_> = share
         .into_iter()

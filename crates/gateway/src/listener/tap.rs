@@ -21,7 +21,7 @@ const KEPT_BYTES: usize = 16 * 1024;
 pub struct Heads(Arc<Mutex<Vec<u8>>>);
 
 impl Heads {
-    fn push(&self, bytes: &[u8]) {
+    pub(crate) fn push(&self, bytes: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = &bytes[bytes.len().saturating_sub(KEPT_BYTES)..];
         if kept.len() + bytes.len() > 2 * KEPT_BYTES {

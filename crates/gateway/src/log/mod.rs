@@ -3,6 +3,8 @@
 //! A data thread writes lines into a buffer of its own and hands full buffers to one writer thread through a bounded
 //! channel. Nothing here waits: when the writer lags, lines are dropped and counted, and the count is shown.
 
+pub mod execution;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

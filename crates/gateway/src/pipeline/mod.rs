@@ -1,6 +1,7 @@
 //! Where a request goes: to the pipeline of its kind of API, or to what is not a deployed API.
 
 pub mod rest;
+pub(crate) mod test_invoke;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -59,6 +59,9 @@ pub(super) async fn admitted_answer(
     admitted: &Admitted,
     body: &mut RequestBody,
 ) -> Result<Answer, Fault> {
+    if let Some(log) = &exchange.execution_log {
+        Box::pin(transform::report_request(log, exchange, routed, body)).await?;
+    }
     // What the method's validator asks for is there, and the body is as its model says.
     let validated = validate(exchange, routed, admitted, body).await?;
     // The client's request becomes the integration's.
@@ -66,7 +69,11 @@ pub(super) async fn admitted_answer(
     // The backend answers.
     let answered = integrate(thread, exchange, routed, request).await?;
     // The integration's answer becomes the method's response.
-    transform::response(exchange, routed, answered).await
+    let answer = transform::response(exchange, routed, answered).await?;
+    match &exchange.execution_log {
+        None => Ok(answer),
+        Some(log) => Box::pin(transform::report_answer(log, routed, answer)).await,
+    }
 }
 
 /// What the address phase found, without borrowing from the request.
@@ -123,6 +130,8 @@ pub(crate) async fn run(
                 resource_at: place.resource_at,
                 context_path_at: place.context_path_at,
                 domain: Arc::clone(&thread.settings.domain),
+                execution_log: None,
+                tested: None,
             };
             let mut body = RequestBody::new(body);
             let (response, error) = respond(answer(thread, &exchange, &mut body).await, &ids, Some(&exchange));
@@ -167,7 +176,7 @@ async fn find_plan(thread: &Thread, stage: Stage) -> Result<Arc<StagePlan>, Faul
 }
 
 /// AWS's limits for body and headers, and the characters that a query must escape.
-fn check_syntax(exchange: &Exchange, body: &RequestBody) -> Result<(), Fault> {
+pub(super) fn check_syntax(exchange: &Exchange, body: &RequestBody) -> Result<(), Fault> {
     if body.is_announced_too_large() {
         return Err(Fault::RequestTooLarge);
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use plan::TestCaller;
 use serde_json::{Map, Value, json};
 
 use super::facts::{Facts, Route};
@@ -49,6 +50,9 @@ const IDENTITY_NAMES: &[&str] = &[
 pub(super) fn value<'f, 'e: 'f, R: Route<'e>>(facts: &'f Facts<'e, R>, name: &str) -> Option<Cow<'f, str>> {
     let exchange = facts.exchange;
     let (plan, routed) = (&exchange.plan, facts.routed.known());
+    if let (Some(caller), Some(member)) = (&exchange.tested, name.strip_prefix("identity.")) {
+        return test_identity(caller, &plan.api.account, member);
+    }
     Some(match name {
         "requestId" => exchange.ids.request_id().into(),
         "extendedRequestId" => exchange.ids.extended_request_id().into(),
@@ -71,6 +75,21 @@ pub(super) fn value<'f, 'e: 'f, R: Route<'e>>(facts: &'f Facts<'e, R>, name: &st
         }
         "identity.sourceIp" => exchange.source_ip().to_string().into(),
         "identity.userAgent" => facts.header_of_any_spelling(&http::header::USER_AGENT)?,
+        _ => return None,
+    })
+}
+
+/// The members of `$context.identity` where a method is tried: those of the one who tries it, the account's root user
+/// as long as nobody's signature is verified.
+pub(super) fn test_identity<'f>(caller: &'f TestCaller, account: &'f str, member: &str) -> Option<Cow<'f, str>> {
+    Some(match member {
+        "accessKey" => caller.access_key_id.as_deref()?.into(),
+        "accountId" | "caller" | "user" => account.into(),
+        "apiKey" => "test-invoke-api-key".into(),
+        "apiKeyId" => "test-invoke-api-key-id".into(),
+        "sourceIp" => "test-invoke-source-ip".into(),
+        "userAgent" => caller.user_agent.as_ref().into(),
+        "userArn" => format!("arn:aws:iam::{account}:root").into(),
         _ => return None,
     })
 }

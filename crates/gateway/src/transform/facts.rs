@@ -139,7 +139,7 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
             return Vec::new();
         }
         let headers = &self.exchange.head.headers;
-        if let Some(added) = Added::of(&lower) {
+        if let Some(added) = Added::of(&lower).filter(|added| self.front().contains(added)) {
             return vec![self.added(added)];
         }
         if lower == HOST
@@ -167,16 +167,27 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
     pub(super) fn headers(&self) -> impl Iterator<Item = (&str, Vec<Cow<'_, str>>)> {
         let sent = self.exchange.head.headers.keys();
         let host = self.host_of_target();
-        let is_replaced = move |name: &HeaderName| Added::of(name).is_some() || (host.is_some() && *name == HOST);
+        let front = self.front();
+        let is_replaced = move |name: &HeaderName| {
+            Added::of(name).is_some_and(|added| front.contains(&added)) || (host.is_some() && *name == HOST)
+        };
         let passed = sent.filter(move |name| passes_from_client(name) && !is_replaced(name));
         host.map(|host| ("Host", vec![host.into()]))
             .into_iter()
             .chain(passed.map(|name| (self.spelled(name), self.values(name))))
-            .chain(Added::ALL.into_iter().map(|added| (added.spelling(), vec![self.added(added)])))
+            .chain(front.iter().map(|added| (added.spelling(), vec![self.added(*added)])))
+    }
+
+    /// What the gateway's front has added; a test invocation has not come by it.
+    fn front(&self) -> &'static [Added] {
+        if self.exchange.tested.is_some() { &[] } else { &Added::ALL }
     }
 
     /// Sets what the gateway's front adds, the trace apart, for a backend that gets the client's headers.
     pub(super) fn set_forwarded(&self, headers: &mut HeaderMap) {
+        if self.exchange.tested.is_some() {
+            return;
+        }
         for added in [Added::ForwardedFor, Added::ForwardedPort, Added::ForwardedProto] {
             let value = match self.added(added) {
                 Cow::Owned(text) => HeaderValue::from_maybe_shared(Bytes::from(text)).ok(),
@@ -257,7 +268,7 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
 }
 
 /// A header's value as text; bytes beyond ASCII are read as Latin-1 if they are not UTF-8.
-pub(super) fn text(value: &HeaderValue) -> Cow<'_, str> {
+pub(crate) fn text(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => text.into(),
         Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect::<String>().into(),

@@ -8,7 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::USER_AGENT;
+use plan::TestCaller;
 
+use super::context::test_identity;
 use super::facts::Facts;
 use super::headers::is_signature;
 use templates::document::push_quoted;
@@ -104,10 +106,26 @@ fn push_request_context(out: &mut String, facts: &Facts<'_>) {
     member(out, "domainPrefix", domain.split('.').next().unwrap_or(&domain));
     let _ = write!(out, "\"requestTimeEpoch\":{},", exchange.received.0);
     member(out, "requestId", exchange.ids.request_id());
+    match &exchange.tested {
+        None => push_identity(out, facts),
+        Some(caller) => push_test_identity(out, caller, &plan.api.account),
+    }
+    member(out, "domainName", &domain);
+    // What is tried has not been deployed.
+    if exchange.tested.is_none() {
+        member(out, "deploymentId", &plan.deployment_id);
+    }
+    out.push_str("\"apiId\":");
+    push_quoted(out, &plan.api.id);
+    out.push('}');
+}
+
+/// Without an authorizer all members but two are null.
+fn push_identity(out: &mut String, facts: &Facts<'_>) {
     out.push_str(
         "\"identity\":{\"cognitoIdentityPoolId\":null,\"accountId\":null,\"cognitoIdentityId\":null,\"caller\":null,",
     );
-    let _ = write!(out, "\"sourceIp\":\"{}\",", exchange.source_ip());
+    let _ = write!(out, "\"sourceIp\":\"{}\",", facts.exchange.source_ip());
     out.push_str("\"principalOrgId\":null,\"accessKey\":null,\"cognitoAuthenticationType\":null,");
     out.push_str("\"cognitoAuthenticationProvider\":null,\"userArn\":null,\"userAgent\":");
     match facts.header_of_any_spelling(&USER_AGENT) {
@@ -115,11 +133,39 @@ fn push_request_context(out: &mut String, facts: &Facts<'_>) {
         None => out.push_str("null"),
     }
     out.push_str(",\"user\":null},");
-    member(out, "domainName", &domain);
-    member(out, "deploymentId", &plan.deployment_id);
-    out.push_str("\"apiId\":");
-    push_quoted(out, &plan.api.id);
-    out.push('}');
+}
+
+/// The members and their order as the service shows them where a method is tried.
+fn push_test_identity(out: &mut String, caller: &TestCaller, account: &str) {
+    const MEMBERS: &[&str] = &[
+        "cognitoIdentityPoolId",
+        "cognitoIdentityId",
+        "apiKey",
+        "principalOrgId",
+        "cognitoAuthenticationType",
+        "userArn",
+        "apiKeyId",
+        "userAgent",
+        "accountId",
+        "caller",
+        "sourceIp",
+        "accessKey",
+        "cognitoAuthenticationProvider",
+        "user",
+    ];
+    out.push_str("\"identity\":");
+    let mut separator = '{';
+    for name in MEMBERS {
+        out.push(separator);
+        separator = ',';
+        push_quoted(out, name);
+        out.push(':');
+        match test_identity(caller, account, name) {
+            Some(value) => push_quoted(out, &value),
+            None => out.push_str("null"),
+        }
+    }
+    out.push_str("},");
 }
 
 /// An object of strings; `null` when it is empty.

@@ -9,6 +9,7 @@ mod lambda_event;
 mod mapping;
 mod proxy_response;
 pub mod query;
+mod report;
 mod request;
 mod response;
 mod scope;
@@ -16,6 +17,8 @@ mod service;
 mod stream_response;
 mod trace;
 
+pub(crate) use facts::text as header_text;
 pub use gateway_response::{ErrorContext, gateway_response};
+pub use report::{report_answer, report_request};
 pub use request::request;
 pub use response::response;

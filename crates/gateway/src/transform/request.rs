@@ -22,7 +22,7 @@ use super::mapping::{self, Mapped};
 use super::{lambda_event, scope, service};
 use crate::body::{Body, RequestBody};
 use crate::exchange::Exchange;
-use crate::fault::Fault;
+use crate::fault::{Fault, MOCK_STATUS};
 use crate::integrate::{Call, IntegrationRequest};
 use crate::respond::TRACE_ID;
 use crate::route::Routed;
@@ -77,9 +77,7 @@ async fn mock(facts: &Facts<'_>, body: &mut RequestBody) -> Result<IntegrationRe
     let status = if template.is_none() && text.is_empty() {
         200
     } else {
-        templates::mock_status::mock_status(&text).ok_or(Fault::RequestTransformation {
-            reason: "the mock integration's template gives no integer statusCode".into(),
-        })?
+        templates::mock_status::mock_status(&text).ok_or(Fault::RequestTransformation { reason: MOCK_STATUS.into() })?
     };
     Ok(IntegrationRequest { trace: None, overrides, call: Call::Mock { status } })
 }
@@ -158,9 +156,8 @@ async fn lambda_custom(facts: &Facts<'_>, body: &mut RequestBody) -> Result<Inte
     mapping::check_reserved(&facts.routed.method.integration.request, true)?;
     let (sent, overrides) = transformed(facts, body).await?;
     let is_event = mapping::is_event(facts, &overrides)?;
-    // A function that is invoked without a body gets an empty object.
-    let payload = if sent.is_empty() { Bytes::from_static(b"{}") } else { sent };
-    Ok(IntegrationRequest { trace: Some(facts.trace().into()), overrides, call: Call::Lambda { payload, is_event } })
+    let call = Call::Lambda { payload: sent, is_event };
+    Ok(IntegrationRequest { trace: Some(facts.trace().into()), overrides, call })
 }
 
 /// The body after content handling.
@@ -200,7 +197,7 @@ fn choose_template<'m>(exchange: &Exchange, mapping: &'m RequestMapping) -> Resu
 }
 
 /// Whether the request's body is bytes to a function behind a proxy integration.
-fn is_binary(exchange: &Exchange) -> bool {
+pub(super) fn is_binary(exchange: &Exchange) -> bool {
     let types = &exchange.plan.binary_media_types;
     !types.is_empty() && exchange.header(CONTENT_TYPE).is_some_and(|content_type| types.matches(content_type))
 }

@@ -14,6 +14,7 @@ use templates::vtl::{Overrides, Template};
 use super::content::{self, Payload};
 use super::facts::Facts;
 use super::headers::{ResponseOf, add_to_response};
+use super::report::ENDPOINT_BODY;
 use super::{mapping, proxy_response, scope, stream_response};
 use crate::body::{Body, ReadError, read_whole};
 use crate::exchange::Exchange;
@@ -48,7 +49,11 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
             return mapped(&facts, backend, overrides);
         }
         (Reply::Http(response), false) => {
-            mapped(&facts, Box::pin(from_http(*response, routed.method.integration.timeout)).await?, overrides)?
+            let backend = Box::pin(from_http(*response, routed.method.integration.timeout)).await?;
+            if let Some(log) = &exchange.execution_log {
+                log.body(ENDPOINT_BODY, &backend.body);
+            }
+            mapped(&facts, backend, overrides)?
         }
         (Reply::Service(reply), _) => mapped(&facts, from_service(*reply), overrides)?,
         (Reply::Lambda(outcome), false) => mapped(&facts, from_function(outcome), overrides)?,

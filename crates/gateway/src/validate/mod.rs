@@ -57,9 +57,14 @@ async fn check(
     let media_type = media_type.unwrap_or("application/json");
     match validation.model(media_type) {
         Some(BodyModel::Schema(schema)) => check_body(schema, &body.whole().await?)
-            .map_err(|errors| Fault::InvalidBody { media_type: media_type.into(), errors: errors.into() }),
-        Some(BodyModel::Anything) | None => Ok(()),
+            .map_err(|errors| Fault::InvalidBody { media_type: media_type.into(), errors: errors.into() })?,
+        Some(BodyModel::Anything) => {}
+        None => return Ok(()),
     }
+    if let Some(log) = &exchange.execution_log {
+        log.write(format!("Request validation succeeded for content type {media_type}"));
+    }
+    Ok(())
 }
 
 fn check_parameters(facts: &Facts<'_>, required: &[RequiredParameter]) -> Result<(), Fault> {

@@ -2,7 +2,9 @@
 //!
 //! A case is `{"about": text, "methods": [method], "backend": answer, "function": answer, "exchanges": [exchange]}`. An
 //! expected string that begins with `~` is a regular expression for all of the value; `null` says that a header is not
-//! there. The API answers at the host `api.execute-api.localhost:4566`, its stage is `dev`.
+//! there. An exchange with `test` tries a method instead of sending a request: its `headers` have the spelling that is
+//! shown, and `log` the lines of the execution log without their dates. The API answers at the host
+//! `api.execute-api.localhost:4566`, its stage is `dev`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,7 +25,7 @@ use plan::integration::{ContentHandling, RequestMapping};
 use plan::validation::{BodyModel, RequiredParameter};
 use plan::{
     Backend, GatewayResponsePlan, GatewayResponses, Integration, MediaTypes, MethodPlan, Passthrough, ResponsePlan,
-    Service, UriTemplate,
+    Service, StagePlan, TEST_STAGE, TestCaller, TestRequest, UriTemplate,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -163,7 +165,9 @@ enum FunctionAnswer {
 #[serde(deny_unknown_fields)]
 struct Exchange {
     /// Request line and headers; `Host` and `Connection: close` are added where they are missing.
+    #[serde(default)]
     request: Vec<String>,
+    test: Option<Tried>,
     #[serde(default)]
     body: String,
     /// Bytes instead of text.
@@ -184,6 +188,18 @@ struct Exchange {
     /// What the function got: JSON pointers and values.
     #[serde(default)]
     event: BTreeMap<String, Value>,
+}
+
+/// What TestInvokeMethod is asked, and the log that it shows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tried {
+    resource: String,
+    verb: String,
+    target: Option<String>,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    log: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -219,14 +235,18 @@ type Last = Arc<Mutex<Option<(String, Vec<u8>)>>>;
 fn run_case(name: &str, case: &Case) {
     let (got, event) = (Last::default(), Arc::new(Mutex::new(Bytes::new())));
     let address = backend(case.backend.clone(), Arc::clone(&got));
-    let methods = case.methods.iter().map(|method| (method.path.clone(), method.plan(address))).collect();
-    let mut plan = stage_plan("dev", methods);
-    plan.gateway_responses = GatewayResponses::new(
-        case.gateway_responses.iter().map(|(kind, response)| (kind.as_str().into(), response.plan())),
-    );
-    plan.minimum_compression_size = case.minimum_compression_size;
-    Arc::get_mut(&mut plan.api).expect("nobody else has it yet").edge = case.edge;
-    plan.binary_media_types = MediaTypes::new(case.binary_media_types.iter().map(String::as_str));
+    let compile = |stage: &str| {
+        let methods = case.methods.iter().map(|method| (method.path.clone(), method.plan(address))).collect();
+        let mut plan = stage_plan(stage, methods);
+        plan.gateway_responses = GatewayResponses::new(
+            case.gateway_responses.iter().map(|(kind, response)| (kind.as_str().into(), response.plan())),
+        );
+        plan.minimum_compression_size = case.minimum_compression_size;
+        Arc::get_mut(&mut plan.api).expect("nobody else has it yet").edge = case.edge;
+        plan.binary_media_types = MediaTypes::new(case.binary_media_types.iter().map(String::as_str));
+        plan
+    };
+    let plan = compile("dev");
     let (answer, seen) = (case.function.clone(), Arc::clone(&event));
     let node = Node::start_with_services(plan, service_endpoints(address), move |invocation| {
         *seen.lock().unwrap() = invocation.payload;
@@ -243,7 +263,10 @@ fn run_case(name: &str, case: &Case) {
     });
     for (number, exchange) in case.exchanges.iter().enumerate() {
         let name = format!("{name}, exchange {number}");
-        let answer = node.send_bytes(&exchange.bytes());
+        let answer = match &exchange.test {
+            None => node.send_bytes(&exchange.bytes()),
+            Some(tried) => tried.run(&name, &node, compile(TEST_STAGE), &exchange.body, address),
+        };
         assert_eq!(answer.status, exchange.status, "{name}: {}", answer.body);
         check_headers(&name, &answer, &exchange.headers);
         if let Some(expected) = &exchange.answer {
@@ -320,6 +343,35 @@ fn check_text(name: &str, found: &str, expected: &str) {
             assert!(JavaRegex::parse(pattern).unwrap().is_full_match(found), "{name}: {found} is not {pattern}");
         }
         None => assert_eq!(found, expected, "{name}"),
+    }
+}
+
+impl Tried {
+    /// Tries the method and checks the log; the backend's address stands there as `BACKEND`, the request's id as `ID`.
+    fn run(&self, name: &str, node: &Node, plan: StagePlan, body: &str, backend: SocketAddr) -> Answer {
+        let request = TestRequest {
+            plan: Arc::new(plan),
+            resource_path: self.resource.as_str().into(),
+            verb: self.verb.as_str().into(),
+            target: self.target.as_deref().map(Box::from),
+            headers: self.headers.clone(),
+            body: body.to_owned(),
+            caller: TestCaller { access_key_id: Some("AKIDEXAMPLE".into()), user_agent: "cli/1".into() },
+        };
+        let answer = node.test(request).unwrap();
+        let (first, lines) = answer.log.split_once('\n').unwrap();
+        let id = first.strip_prefix("Execution log for request ").unwrap();
+        let mut lines: Vec<String> = lines.split('\n').map(str::to_owned).collect();
+        assert_eq!(lines.pop().as_deref(), Some(""), "{name}: the log ends with a line's end");
+        assert_eq!(lines.len(), self.log.len(), "{name}: {lines:#?}");
+        for (line, expected) in lines.iter().zip(&self.log) {
+            let (date, text) = line.split_at("Mon Sep 29 19:44:14 UTC 2025 : ".len());
+            check_text(name, date, "~[A-Z][a-z]{2} [A-Z][a-z]{2} [0-9]{2} [0-9:]{8} UTC [0-9]{4} : ");
+            let text = text.replace(id, "ID").replace(&backend.to_string(), "BACKEND");
+            check_text(name, &text, expected);
+        }
+        let bytes = answer.body.clone().into_bytes();
+        Answer { status: answer.status, headers: answer.headers.into_iter().collect(), body: answer.body, bytes }
     }
 }
 

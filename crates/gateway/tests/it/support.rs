@@ -25,7 +25,7 @@ use plan::integration::RequestMapping;
 use plan::throttle::MethodThrottles;
 use plan::{
     Api, Backend, CompileStage, Guard, Integration, MediaTypes, MethodPlan, PlanIndex, ResourcePlan, ResponsePlan,
-    Router, StagePlan,
+    Router, StagePlan, TestAnswer, TestRefusal, TestRequest,
 };
 use templates::vtl::Template;
 
@@ -85,7 +85,8 @@ impl InvokeFunction for Functions {
         let outcome = (self.0)(invocation);
         Box::pin(async move {
             let executed_version = "$LATEST".into();
-            Ok(Invoked { request_id: String::new(), executed_version, outcome: outcome?, log_tail: None })
+            let request_id = "6f4e2c1a-0000-4000-8000-000000000000".into();
+            Ok(Invoked { request_id, executed_version, outcome: outcome?, log_tail: None })
         })
     }
 }
@@ -234,6 +235,12 @@ impl Node {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
+    }
+
+    /// Tries a method.
+    pub(crate) fn test(&self, request: TestRequest) -> Result<TestAnswer, TestRefusal> {
+        let tried = self.gateway.as_ref().unwrap().tester().test_invoke(request);
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(tried)
     }
 
     /// Stops the gateway and returns the access log's lines.

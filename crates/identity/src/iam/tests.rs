@@ -32,6 +32,7 @@ fn call() -> Call {
         service: "iam",
         operation: "",
         host: String::new(),
+        user_agent: String::new(),
     }
 }
 

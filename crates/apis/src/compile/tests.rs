@@ -289,3 +289,18 @@ fn services_get_the_stage_s_variables_in_their_address() {
         "s3 in r ANY with places as arn:aws:iam::0:role/"
     );
 }
+
+#[test]
+fn a_streaming_function_has_an_address_and_a_mode_of_its_own() {
+    let uri = format!(
+        "arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/{FUNCTION}/response-streaming-invocations"
+    );
+    let streams = json!({"kind": "AWS_PROXY", "http_method": "POST", "uri": uri, "streams": true});
+    assert_eq!(backend(streams, &[]), format!("lambda {FUNCTION} as itself proxy true"));
+    // Rows of that kind cannot be stored; one that were would fail rather than answer in the wrong form.
+    let mixed = json!({"kind": "AWS_PROXY", "http_method": "POST", "uri": lambda_uri(FUNCTION), "streams": true});
+    assert!(backend(mixed, &[]).starts_with("broken: "));
+    let plan = compile(json!({"/": {"GET": method(json!({"kind": "MOCK", "streams": true}))}}), &[]);
+    let resource = plan.router.find("/", &mut Captures::new(), |_| true).unwrap();
+    assert!(!resource.method("GET").unwrap().integration.streams, "only proxies stream");
+}

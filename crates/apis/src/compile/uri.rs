@@ -110,6 +110,17 @@ mod tests {
     }
 
     #[test]
+    fn knows_a_function_that_streams_by_its_address() {
+        let stream = "arn:aws:apigateway:r:lambda:path/2021-11-15/functions/f:${stageVariables.alias}/response-streaming-invocations";
+        let uri = AwsUri::parse(stream).unwrap();
+        assert_eq!((uri.lambda_stream(), uri.lambda_function()), (Some("f:${stageVariables.alias}"), None));
+        let whole = "arn:aws:apigateway:r:lambda:path/2015-03-31/functions/f/invocations";
+        assert_eq!(AwsUri::parse(whole).unwrap().lambda_stream(), None);
+        let nothing = "arn:aws:apigateway:r:lambda:path/2021-11-15/functions//response-streaming-invocations";
+        assert_eq!(AwsUri::parse(nothing).unwrap().lambda_stream(), None);
+    }
+
+    #[test]
     fn fills_stage_variables_in() {
         let variables: Variables = [("alias".into(), "dev".into()), ("host".into(), "h:1".into())].into();
         for (text, expected) in [

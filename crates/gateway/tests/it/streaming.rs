@@ -203,5 +203,24 @@ fn a_stream_is_passed_on_while_it_comes_and_then_at_its_pace() {
     node.stop();
 }
 
+#[test]
+fn a_streams_trailers_are_passed_on() {
+    let with_trailer = backend(|mut stream| {
+        read_request(&mut stream);
+        let _ = stream.write_all(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n",
+        );
+    });
+    let uri = format!("http://{with_trailer}/");
+    let node = Node::start(vec![proxy("/stream", &uri, true), proxy("/buffered", &uri, false)]);
+    let get = |path: &str| {
+        let target = format!("/_aws/execute-api/api/dev{path}");
+        node.send(&format!("GET {target} HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nConnection: close, te\r\n\r\n")).body
+    };
+    assert_eq!(get("/stream").to_ascii_lowercase(), "2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n");
+    assert_eq!(get("/buffered"), "2\r\nhi\r\n0\r\n\r\n");
+    node.stop();
+}
+
 /// Set when the client has the first part.
 static GOT_FIRST: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);

@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 const MAX_PATTERN_BYTES: usize = 32 * 1024;
 /// What a compiled form may take, in bytes, and the longest text that a pattern of that size searches: the time that the linear
 /// engine takes at worst is the product of both.
-const LINEAR_SIZES: [(usize, usize); 3] =
-    [(48 * 1024, usize::MAX), (256 * 1024, 1024 * 1024), (2048 * 1024, 128 * 1024)];
+const LINEAR_SIZES: [(usize, usize); 2] = [(48 * 1024, usize::MAX), (512 * 1024, 512 * 1024)];
 /// The largest result of a replacement, in bytes.
 const MAX_REPLACED_BYTES: usize = 16 * 1024 * 1024;
 /// How often the fallback engine may step back in one search.

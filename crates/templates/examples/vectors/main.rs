@@ -8,6 +8,7 @@
 
 mod deviations;
 mod json_parsing;
+mod json_schema;
 mod jsonpath;
 mod naughty_strings;
 mod render;
@@ -50,6 +51,7 @@ const TOPICS: &[(&str, Runner)] = &[
     ("jsonpath-jayway", jsonpath::run),
     ("naughty-strings", naughty_strings::run),
     ("json-parsing", json_parsing::run),
+    ("json-schema-draft4", json_schema::run),
 ];
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! Runs AWS's published signature vectors and prints what differs: `cargo run -p sigv4 --example vectors -- FOLDER`.
+//! Runs AWS's published signature vectors and prints what differs: `cargo run -p sigv4 --example signatures -- FOLDER`.
 //!
 //! A case is a folder with `NAME.req` (the request), `NAME.creq` (its canonical form), `NAME.sts` (the text to sign) and
 //! `NAME.authz` (the header `Authorization`), all for one key, moment, region and service.

@@ -29,9 +29,9 @@ const PATCHES: Table = Table {
 
 impl Apis {
     pub(crate) async fn put_method(&self, scope: &Scope, input: model::PutMethodRequest) -> Answer<model::Method> {
-        validate::verb(&input.http_method)?;
         let place = (input.rest_api_id.clone(), input.resource_id.clone());
         self.edit_referring(scope, (&place.0, &place.1), input, refers, |resource, input, references| {
+            validate::verb(&input.http_method)?;
             if resource.methods.contains_key(&input.http_method) {
                 return Err(Refusal::conflict("Method already exists for this resource"));
             }

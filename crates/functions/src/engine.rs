@@ -16,7 +16,8 @@ use crate::invoke::Work;
 use crate::invoke::stream::StreamWork;
 use crate::package::{self, PackageError, Tree, Trees, WorkingCopy};
 use crate::pool::{LogSink, TracingSink};
-use crate::runtimes::{FunctionFacts, Runtimes, log_stream, variables};
+use crate::runtime_api::RuntimeApi;
+use crate::runtimes::{FunctionFacts, Runtime, Runtimes, log_stream, variables};
 use crate::sandbox::{Spawner, Started};
 use crate::version::Version;
 
@@ -80,6 +81,8 @@ pub(crate) struct Engine {
 /// A started process with its folders; what the owning thread makes an `Environment` of.
 pub(crate) struct Prepared {
     pub(crate) started: Started,
+    /// Stands between the process and the socket, where the process speaks HTTP.
+    pub(crate) runtime_api: Option<RuntimeApi>,
     pub(crate) copy: WorkingCopy,
     pub(crate) log_stream: String,
 }
@@ -202,13 +205,28 @@ impl Engine {
             own: &settings.variables,
         };
         let directory = self.runtimes.directory();
-        let variables = variables(&facts, interpreter.runtime, &copy.task(), &copy.temporary(), directory);
+        let mut variables = variables(&facts, interpreter.runtime, &copy.task(), &copy.temporary(), directory);
+        let mut runtime_api = None;
+        if let Runtime::Provided(_) = interpreter.runtime {
+            let (api, address, socket) =
+                RuntimeApi::open().map_err(|error| format!("cannot open a Runtime API: {error}"))?;
+            variables.push(("AWS_LAMBDA_RUNTIME_API".to_owned(), address.to_string()));
+            runtime_api = Some((api, socket));
+        }
         let launch = self.runtimes.launch(&interpreter, variables, copy.task(), settings.memory_mb);
+        let program = launch.program.clone();
         match self.spawner.start(launch) {
-            Ok(started) => Ok(Prepared { started, copy, log_stream }),
+            Ok(started) => {
+                // A program that speaks HTTP never uses the socket that it has inherited.
+                let (runtime_api, started) = match runtime_api {
+                    Some((api, socket)) => (Some(api), Started { socket, ..started }),
+                    None => (None, started),
+                };
+                Ok(Prepared { started, runtime_api, copy, log_stream })
+            }
             Err(error) => {
                 copy.remove();
-                Err(format!("cannot start {}: {error}", interpreter.program.display()))
+                Err(format!("cannot start {}: {error}", program.display()))
             }
         }
     }

@@ -15,6 +15,7 @@ mod package;
 mod pool;
 mod queue;
 mod records;
+mod runtime_api;
 mod runtimes;
 mod sandbox;
 mod time;

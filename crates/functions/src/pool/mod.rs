@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub(crate) use environment::{Environment, NoAnswer};
-pub(crate) use frame::{Answer, InvokeHeader};
+pub(crate) use frame::{Answer, InvokeHeader, REQUEST_ID};
 pub(crate) use lease::Lease;
 pub(crate) use output::TracingSink;
 pub use output::{LogLine, LogSink};

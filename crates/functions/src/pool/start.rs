@@ -86,7 +86,7 @@ async fn attempt(shard: &Rc<Shard>, version: &Arc<Version>, limit: Duration) -> 
 }
 
 fn adopt(shard: &Rc<Shard>, version: &Arc<Version>, prepared: Prepared) -> Result<Environment, StartFailure> {
-    let Prepared { started, copy, log_stream } = prepared;
+    let Prepared { started, runtime_api, copy, log_stream } = prepared;
     let adopted = Output::new(started.output, Arc::clone(&shard.engine.sink), Arc::clone(version), log_stream)
         .and_then(|output| {
             let environment =
@@ -102,10 +102,14 @@ fn adopt(shard: &Rc<Shard>, version: &Arc<Version>, prepared: Prepared) -> Resul
         }
     };
     tokio::task::spawn_local(output.follow());
+    let runtime_api = runtime_api.map(|api| tokio::task::spawn_local(api.serve()));
     shard.note(&environment.life);
     let (weak, of_version, life) = (Rc::downgrade(shard), Arc::clone(version), Rc::downgrade(&environment.life));
     let control = shard.engine.control.clone();
     environment.life.on_exit(move || {
+        if let Some(runtime_api) = runtime_api {
+            runtime_api.abort();
+        }
         if let (Some(shard), Some(life)) = (weak.upgrade(), life.upgrade()) {
             shard.forget(&of_version, &life);
         }

@@ -36,8 +36,8 @@ pub(crate) struct FunctionFacts<'a> {
 /// All variables of the process.
 ///
 /// Against AWS: `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` are real paths, `TMPDIR` names the environment's own
-/// temporary folder, `AWS_ENDPOINT_URL` leads SDKs to Frontgate, and the Runtime API's and X-Ray daemon's addresses are
-/// absent because nothing listens there.
+/// temporary folder, `AWS_ENDPOINT_URL` leads SDKs to Frontgate, and the X-Ray daemon's address is absent because nothing
+/// listens there; so is the Runtime API's for Python and Node.
 pub(crate) fn variables(
     facts: &FunctionFacts<'_>,
     interpreter: Runtime,
@@ -77,6 +77,7 @@ pub(crate) fn variables(
             );
             variables.push(("NODE_PATH".to_owned(), path));
         }
+        Runtime::Provided(_) => {}
     }
     variables.extend(facts.own.iter().cloned());
     let reserved = [

@@ -22,6 +22,8 @@ pub(crate) enum Runtime {
     Python(u32),
     /// `nodejs{major}.x`.
     Node(u32),
+    /// `provided.al{version}`: the function is a program of its own that speaks the Runtime API.
+    Provided(u32),
 }
 
 impl Runtime {
@@ -30,6 +32,8 @@ impl Runtime {
         let number = |text: &str| text.parse().ok().filter(|_| !text.starts_with(['0', '+']));
         if let Some(minor) = identifier.strip_prefix("python3.") {
             number(minor).map(Runtime::Python)
+        } else if let Some(version) = identifier.strip_prefix("provided.al") {
+            number(version).filter(|version| matches!(version, 2 | 2023)).map(Runtime::Provided)
         } else {
             let major = identifier.strip_prefix("nodejs")?.strip_suffix(".x")?;
             number(major).map(Runtime::Node)
@@ -42,7 +46,7 @@ impl Runtime {
 
     fn version(self) -> u32 {
         match self {
-            Runtime::Python(version) | Runtime::Node(version) => version,
+            Runtime::Python(version) | Runtime::Node(version) | Runtime::Provided(version) => version,
         }
     }
 }
@@ -52,6 +56,7 @@ impl fmt::Display for Runtime {
         match self {
             Runtime::Python(minor) => write!(formatter, "python3.{minor}"),
             Runtime::Node(major) => write!(formatter, "nodejs{major}.x"),
+            Runtime::Provided(version) => write!(formatter, "provided.al{version}"),
         }
     }
 }
@@ -61,7 +66,7 @@ impl fmt::Display for Runtime {
 pub(crate) struct Interpreter {
     /// The runtime that it is exactly.
     pub(crate) runtime: Runtime,
-    /// The program itself, no shim.
+    /// The program itself, no shim; nothing where the function brings its own.
     pub(crate) program: PathBuf,
 }
 
@@ -96,9 +101,13 @@ impl Runtimes {
     pub(crate) fn find(&self, identifier: &str) -> Result<Interpreter, String> {
         let Some(wanted) = Runtime::parse(identifier) else {
             return Err(format!(
-                "Frontgate does not run the runtime {identifier} yet; it runs python3.* and nodejs*.x"
+                "Frontgate does not run the runtime {identifier} yet; it runs python3.*, nodejs*.x and provided.al2*"
             ));
         };
+        if let Runtime::Provided(_) = wanted {
+            // The program is in the function's code.
+            return Ok(Interpreter { runtime: wanted, program: PathBuf::new() });
+        }
         if let Some(exact) = self.exact(wanted) {
             return Ok(exact);
         }
@@ -148,7 +157,12 @@ impl Runtimes {
         directory: PathBuf,
         memory_mb: u32,
     ) -> Launch {
+        let mut program = interpreter.program.clone();
         let arguments = match interpreter.runtime {
+            Runtime::Provided(_) => {
+                program = directory.join("bootstrap");
+                Vec::new()
+            }
             Runtime::Python(_) => {
                 // Imported rather than run, so that Python keeps its compiled form.
                 let start = "import sys; sys.path[0] = sys.argv[1]; import frontgate_bootstrap as b; b.main()";
@@ -160,7 +174,7 @@ impl Runtimes {
                 vec![heap, text(&self.directory.join("frontgate_bootstrap.js"))]
             }
         };
-        Launch { program: interpreter.program.clone(), arguments, environment, directory, memory_mb }
+        Launch { program, arguments, environment, directory, memory_mb }
     }
 
     /// What `LAMBDA_RUNTIME_DIR` names.
@@ -212,7 +226,10 @@ mod tests {
     fn identifiers_are_taken_apart() {
         assert_eq!(Runtime::parse("python3.11"), Some(Runtime::Python(11)));
         assert_eq!(Runtime::parse("nodejs20.x"), Some(Runtime::Node(20)));
-        for other in ["python2.7", "nodejs", "nodejs20", "provided.al2023", "python3.", "python3.011", "java21", ""] {
+        assert_eq!(Runtime::parse("provided.al2023"), Some(Runtime::Provided(2023)));
+        for other in
+            ["python2.7", "nodejs", "nodejs20", "provided.al", "provided.al3", "python3.", "python3.011", "java21", ""]
+        {
             assert_eq!(Runtime::parse(other), None, "{other}");
         }
     }
@@ -225,7 +242,8 @@ mod tests {
             host.find("python3.13").unwrap_err(),
             "this host has python3.11 and nodejs20.x; give --runtime-substitution to run python3.13 on python3.11"
         );
-        assert!(host.find("provided.al2023").unwrap_err().contains("provided.al2023"));
+        assert_eq!(host.find("provided.al2").unwrap().runtime, Runtime::Provided(2));
+        assert!(host.find("java21").unwrap_err().contains("java21"));
         assert!(
             runtimes(true, &[]).find("nodejs22.x").unwrap_err().starts_with("this host has no Python 3 and no Node;")
         );

@@ -45,7 +45,6 @@ fn creations_are_refused() {
                 INVALID,
                 "Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, python3.14,",
             ),
-            (json!({"Runtime": "provided.al2023"}), 400, INVALID, "provided.al2023"),
             (json!({"Runtime": "java21"}), 400, INVALID, "java21"),
             (
                 json!({"Runtime": null}),

@@ -9,5 +9,6 @@ mod lab;
 mod pool;
 mod queue;
 mod records;
+mod runtime_api;
 mod sandbox;
 mod streaming;

@@ -78,7 +78,12 @@ fn canonical_path(rules: Rules, path: &str) -> String {
     if rules.escape_twice {
         return utf8_percent_encode(&path, RESERVED_IN_PATH).to_string();
     }
-    // Escaped once, whatever the sender escaped: a slash that was escaped stays so.
+    escaped_path(&path)
+}
+
+/// A path, escaped once and strictly, whatever the sender escaped: a slash that was escaped stays so. Under the rules of
+/// S3, whoever sends it so has the same canonical path as whoever takes it as it is.
+pub fn escaped_path(path: &str) -> String {
     let segments: Vec<String> = path.split('/').map(escaped_once).collect();
     segments.join("/")
 }

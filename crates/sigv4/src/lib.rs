@@ -11,6 +11,6 @@ mod sign;
 #[cfg(test)]
 mod tests;
 
-pub use canonical::{Rules, canonical_request, payload_hash};
+pub use canonical::{Rules, canonical_request, escaped_path, payload_hash};
 pub use key::{Scope, SigningKey};
 pub use sign::{Credentials, Signed, sign};

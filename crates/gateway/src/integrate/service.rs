@@ -118,7 +118,15 @@ fn signed(
         headers.remove(replaced);
     }
     let bad = |_| Fault::BadEndpoint { reason: "the integration's address is not a path".into() };
-    let uri: http::Uri = format!("{}{path}", endpoint.url()).parse().map_err(bad)?;
+    let (path, query) = path.split_once('?').map_or((path.as_str(), None), |(path, query)| (path, Some(query)));
+    let is_raw = sigv4::Rules::of(&service.signing_name).raw_path;
+    let path = if is_raw { Cow::Owned(sigv4::escaped_path(path)) } else { Cow::Borrowed(path) };
+    let mut address = format!("{}{path}", endpoint.url());
+    if let Some(query) = query {
+        address.push('?');
+        address.push_str(query);
+    }
+    let uri: http::Uri = address.parse().map_err(bad)?;
     if !headers.contains_key(HOST) {
         let own_port = if endpoint.scheme == "https" { ":443" } else { ":80" };
         let authority = endpoint.authority.strip_suffix(own_port).unwrap_or(&endpoint.authority);

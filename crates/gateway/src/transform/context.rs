@@ -102,7 +102,9 @@ pub(super) fn tree(facts: &Facts<'_>) -> Value {
         let member = match *name {
             "identity" => {
                 let members = IDENTITY_NAMES.iter().map(|name| ((*name).to_owned(), text(&format!("identity.{name}"))));
-                Value::Object(members.collect())
+                // Recorded: where no key is asked for, there is no member for one.
+                let shown = members.filter(|(name, value)| !(value.is_null() && name.starts_with("apiKey")));
+                Value::Object(shown.collect())
             }
             "requestTimeEpoch" => json!(facts.exchange.received.0),
             // Few methods have a name of their own; then it is no member.

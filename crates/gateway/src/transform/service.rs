@@ -1,6 +1,7 @@
 //! Requests to AWS services: what is mapped or templated goes on, in the service's own protocol.
 
 use bytes::Bytes;
+use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use plan::media::mime;
@@ -38,9 +39,13 @@ pub(super) async fn request(
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     add_mapped_headers(&mut headers, &mapped, To::Service)?;
+    let names_type = mapped.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
     let body = if takes_no_body(&method) { Bytes::new() } else { sent };
     let answer = answer_as(service, &headers);
     let mut request = ServiceRequest { method, path: address(service, &mapped), headers, body, answer };
+    if service.dialect == Dialect::Query && service.action.is_some() && request.method == Method::POST {
+        as_form(names_type, &mut request);
+    }
     if let (AnswerAs::WrappedJson(_) | AnswerAs::WrappedXml(_), Some(action)) = (&request.answer, &service.action) {
         over_json(action, &mut request);
     }
@@ -85,11 +90,34 @@ fn answer_as(service: &Service, headers: &HeaderMap) -> AnswerAs {
     }
 }
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|content_type| mime(content_type).eq_ignore_ascii_case(FORM))
+}
+
+/// Says a call of the query protocol as a form, as every client does, instead of in the query: what stands in for AWS's
+/// services takes it so for certain. A body that is no form counts for nothing in the query protocol.
+fn as_form(names_type: bool, request: &mut ServiceRequest) {
+    let has_form = is_form(&request.headers);
+    if request.headers.contains_key(TARGET) || (names_type && !has_form) {
+        return;
+    }
+    let Some((path, asked)) = request.path.split_once('?') else { return };
+    let mut form = asked.as_bytes().to_vec();
+    if has_form && !request.body.is_empty() {
+        form.push(b'&');
+        form.extend_from_slice(&request.body);
+    }
+    request.body = form.into();
+    request.path = path.to_owned();
+    request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
+}
+
 /// Says a call of the query protocol in JSON. The body counts only where it is a form, as in the query protocol.
 fn over_json(action: &str, request: &mut ServiceRequest) {
-    let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_form = content_type.is_some_and(|kind| mime(kind).eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-    let form = if is_form { String::from_utf8_lossy(&request.body) } else { "".into() };
+    let form = if is_form(&request.headers) { String::from_utf8_lossy(&request.body) } else { "".into() };
     let (_, asked) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let mut members = Map::new();
     for (name, value) in query::pairs(asked).chain(query::pairs(&form)) {
@@ -107,7 +135,7 @@ fn over_json(action: &str, request: &mut ServiceRequest) {
         }
     }
     request.body = Value::Object(members).to_string().into();
-    request.method = http::Method::POST;
+    request.method = Method::POST;
     request.path = "/".into();
     if let Ok(target) = HeaderValue::try_from(format!("AmazonSSM.{action}")) {
         request.headers.insert(TARGET, target);

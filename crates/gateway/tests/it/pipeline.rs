@@ -2,7 +2,7 @@
 
 use base::seams::{Caller, InvokeRefusal, Outcome};
 use bytes::Bytes;
-use plan::{Backend, Throttle};
+use plan::{Backend, Service, Throttle};
 
 use crate::support::{Node, guard, method, mock, stage_plan};
 
@@ -178,4 +178,15 @@ fn what_is_not_an_api_goes_elsewhere() {
     assert_eq!(post("", "12345").body, "other /restapis 5");
     assert_eq!(post("", &"x".repeat(1001)).status, 413);
     assert_eq!(post("X-Refuse: 1\r\n", "x").status, 403);
+}
+
+#[test]
+fn a_service_that_nobody_placed_is_named_with_its_flag_in_the_log() {
+    let service = Service::new("us-east-1", "states", true, "StartExecution");
+    let node = Node::start(vec![method("/start", "POST", Backend::Service(Box::new(service)))]);
+    let answer = node.post("/start", "", "{}");
+    assert_eq!((answer.status, answer.body.as_str()), (500, "{\"message\": \"Internal server error\"}"));
+    let lines = node.stop();
+    let error = lines[0]["error"].as_str().unwrap();
+    assert!(error.contains("start Frontgate with `--service-endpoint stepfunctions=URL`"), "{error}");
 }

@@ -16,5 +16,6 @@ mod spelling;
 mod streaming;
 #[cfg(test)]
 mod support;
+mod test_invoke;
 #[cfg(test)]
 mod upstream;

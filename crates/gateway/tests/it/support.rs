@@ -25,7 +25,7 @@ use plan::integration::RequestMapping;
 use plan::throttle::MethodThrottles;
 use plan::{
     Api, Backend, CompileStage, Guard, Integration, MediaTypes, MethodPlan, PlanIndex, ResourcePlan, ResponsePlan,
-    Router, StagePlan, TestAnswer, TestRefusal, TestRequest,
+    Router, StagePlan, TestAnswer, TestInvoke, TestRefusal, TestRequest,
 };
 use templates::vtl::Template;
 
@@ -239,8 +239,12 @@ impl Node {
 
     /// Tries a method.
     pub(crate) fn test(&self, request: TestRequest) -> Result<TestAnswer, TestRefusal> {
-        let tried = self.gateway.as_ref().unwrap().tester().test_invoke(request);
+        let tried = self.tester().test_invoke(request);
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(tried)
+    }
+
+    pub(crate) fn tester(&self) -> Arc<dyn TestInvoke> {
+        self.gateway.as_ref().unwrap().tester()
     }
 
     /// Stops the gateway and returns the access log's lines.

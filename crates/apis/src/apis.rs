@@ -23,8 +23,6 @@ pub struct Settings {
     pub limits: AccountLimits,
     /// Where the time comes from.
     pub clock: Clock,
-    /// The suffix of the host names that answers print; default `localhost`.
-    pub domain: String,
 }
 
 /// Why the control plane could not start.
@@ -120,13 +118,9 @@ impl Apis {
         let (lock, scope, input) = (self.lock_of(api), scope.clone(), Arc::new(input));
         let edit = tokio::spawn(async move {
             let _held = lock.lock_owned().await;
-            for _ in 0..ATTEMPTS {
-                match attempt(Arc::clone(&this), scope.clone(), Arc::clone(&input)).await {
-                    Err(Refusal::Raced) => {}
-                    outcome => return outcome,
-                }
-            }
-            Err(Refusal::Raced)
+            let overtaken = |refusal: &Refusal| *refusal == Refusal::Raced;
+            let again = move || attempt(Arc::clone(&this), scope.clone(), Arc::clone(&input));
+            store::attempts(ATTEMPTS, overtaken, again).await
         });
         edit.await.unwrap_or_else(|error| Err(Refusal::Internal(format!("an edit did not end: {error}"))))
     }

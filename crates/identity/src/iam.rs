@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use model_iam as model;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use store::{Scope, StoreError};
+use store::Scope;
 use wire::{ApiError, Call, Service};
 
 use crate::{Failure, Identity};
@@ -45,14 +45,11 @@ const ATTEMPTS: usize = 8;
 
 /// Runs an attempt, and again while its commit meets rows that were changed since it read them.
 async fn attempt<T, F: Future<Output = Result<T, Failure>>>(attempt: impl Fn() -> F) -> Result<T, ApiError> {
-    for _ in 0..ATTEMPTS {
-        match attempt().await {
-            Ok(done) => return Ok(done),
-            Err(Failure::Store(StoreError::Changed { .. } | StoreError::Exists { .. })) => {}
-            Err(failure) => return Err(failure.into()),
-        }
-    }
-    Err(refusals::concurrent_modification())
+    let overtaken = |failure: &Failure| matches!(failure, Failure::Store(error) if error.is_overtaken());
+    store::attempts(ATTEMPTS, overtaken, attempt).await.map_err(|failure| match overtaken(&failure) {
+        true => refusals::concurrent_modification(),
+        false => failure.into(),
+    })
 }
 
 /// Whose roles and policies a call is about: IAM knows no regions.

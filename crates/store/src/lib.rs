@@ -28,6 +28,7 @@ pub mod blobs;
 mod data_dir;
 mod error;
 mod record;
+mod retry;
 mod sqlite;
 mod transaction;
 mod typed;
@@ -40,6 +41,7 @@ use tokio::sync::watch;
 pub use data_dir::DataDir;
 pub use error::{OpenError, StoreError};
 pub use record::{Record, Row, Scope, Stored, key_part};
+pub use retry::attempts;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use transaction::{RowContent, Step, Transaction};
 

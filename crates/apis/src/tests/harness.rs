@@ -78,7 +78,7 @@ impl Node {
     async fn on(directory: Arc<TempDir>, store: SharedStore, limits: AccountLimits) -> Node {
         let index = Arc::new(PlanIndex::new(limits));
         let clock = Clock::fake(Moment(1_700_000_000_000));
-        let settings = Settings { limits, clock: clock.clone(), domain: "localhost".into() };
+        let settings = Settings { limits, clock: clock.clone() };
         let apis = Apis::open(store, Arc::clone(&index), settings).await.unwrap();
         let tester = Arc::new(Tester::default());
         apis.test_on(Arc::clone(&tester) as Arc<dyn plan::TestInvoke>);

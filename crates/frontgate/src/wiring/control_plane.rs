@@ -37,7 +37,7 @@ pub(crate) async fn open(
     address: SocketAddr,
     control: &Handle,
 ) -> anyhow::Result<Services> {
-    let apis_settings = apis::Settings { limits, clock: clock(), domain: config.domain.clone() };
+    let apis_settings = apis::Settings { limits, clock: clock() };
     let apis = apis::Apis::open(data.store(), Arc::clone(index), apis_settings).await?;
     let functions_settings = functions::Settings {
         data_dir: config.data_dir.clone(),

@@ -82,17 +82,12 @@ impl From<Failure> for ApiError {
 }
 
 /// Runs `attempt` until nobody was faster.
-async fn attempts<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, ApiError>
+async fn attempts<T, F>(attempt: impl FnMut() -> F) -> Result<T, ApiError>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    for _ in 1..ATTEMPTS {
-        match attempt().await {
-            Err(Failure::Store(StoreError::Changed { .. } | StoreError::Exists { .. })) => {}
-            result => return Ok(result?),
-        }
-    }
-    Ok(attempt().await?)
+    let overtaken = |failure: &Failure| matches!(failure, Failure::Store(error) if error.is_overtaken());
+    Ok(store::attempts(ATTEMPTS, overtaken, attempt).await?)
 }
 
 impl Functions {

@@ -240,6 +240,5 @@ pub(super) fn shown(verb: &str, method: &Method) -> model::Method {
         method_responses: (!method.responses.is_empty()).then(|| responses.collect()),
         method_integration: method.integration.as_ref().map(integrations::shown),
         authorization_scopes: (!method.authorization_scopes.is_empty()).then(|| method.authorization_scopes.clone()),
-        ..model::Method::default()
     }
 }

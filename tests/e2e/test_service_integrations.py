@@ -220,13 +220,14 @@ def test_ssm_speaks_the_query_protocol(api, there):
     assert api.call("/rate?name=nothing").json()["Error"]["Code"] == "ParameterNotFound"
 
 
-def test_a_service_without_an_endpoint_says_which_flag_it_needs(api, server):
+def test_a_service_without_an_endpoint_says_which_flag_it_needs(api, apigateway, server):
     integrate(api, "/keys", "GET", "kms:action/ListKeys")
     integrate(api, "/hose", "POST", "firehose:action/PutRecord")
     api.deploy()
     answer = api.call("/keys")
     assert (answer.status, answer.json()) == (500, {"message": "Internal server error"})
     processes.poll(lambda: "start Frontgate with `--service-endpoint kms=URL`" in server.log(), 5)
+    assert "--service-endpoint kms=URL" in apigateway.test_invoke_method(**api.at("/keys", "GET"))["log"]
     answer = api.call("/hose", "POST", body="{}")
     assert (answer.status, answer.json()) == (504, {"message": "Network error communicating with endpoint"})
 

@@ -64,7 +64,7 @@ pub struct ServiceReply {
 /// Calls the method's service.
 ///
 /// # Errors
-/// [`Fault::BadEndpoint`] when nobody said where the service is; otherwise those of HTTP backends.
+/// [`Fault::BrokenIntegration`] when nobody said where the service is; otherwise those of HTTP backends.
 pub(super) async fn call(
     thread: &Thread,
     exchange: &Exchange,
@@ -76,7 +76,7 @@ pub(super) async fn call(
         return Err(Fault::Internal { reason: "a service was to be called for a backend that is none".into() });
     };
     let name = &service.name;
-    let endpoint = thread.settings.service_endpoints.get(name).ok_or_else(|| Fault::BadEndpoint {
+    let endpoint = thread.settings.service_endpoints.get(name).ok_or_else(|| Fault::BrokenIntegration {
         reason: format!("nobody said where {name} is; start Frontgate with `--service-endpoint {name}=URL`").into(),
     })?;
     let answer_as = request.answer.clone();

@@ -103,10 +103,12 @@ fn new_integration(input: &model::PutIntegrationRequest, resource_id: String) ->
     refuse_unbuilt(input)?;
     let kind = IntegrationType::parse(&input.r#type).ok_or_else(|| Refusal::bad_request("Invalid integration type"))?;
     let parameters = input.cache_key_parameters.clone().unwrap_or_default();
+    // A mock has no backend: AWS takes an address and a verb, and forgets them.
+    let has_backend = kind != IntegrationType::Mock;
     Ok(Integration {
         kind,
-        http_method: input.integration_http_method.clone().filter(|verb| !verb.is_empty()),
-        uri: input.uri.clone().filter(|uri| !uri.is_empty()),
+        http_method: input.integration_http_method.clone().filter(|verb| has_backend && !verb.is_empty()),
+        uri: input.uri.clone().filter(|uri| has_backend && !uri.is_empty()),
         credentials: input.credentials.clone().filter(|role| !role.is_empty()),
         connection: connection(input.connection_type.as_deref())?,
         connection_id: input.connection_id.clone().filter(|id| !id.is_empty()),

@@ -28,12 +28,11 @@ const NAMES: &[&str] = &[
     "stage",
 ];
 
-/// The members of `$context.identity`; without an authorizer all but two are null.
+/// The members of `$context.identity`; without an authorizer all but two are null. `apiKey` and `apiKeyId` are there
+/// only where a key is asked for, which is nowhere yet.
 const IDENTITY_NAMES: &[&str] = &[
     "accessKey",
     "accountId",
-    "apiKey",
-    "apiKeyId",
     "caller",
     "cognitoAuthenticationProvider",
     "cognitoAuthenticationType",

@@ -181,6 +181,8 @@ impl<'r> Machine<'r> {
         match found {
             // Claims are to be asked for one by one.
             Some(_) if path == "authorizer.claims" => Value::Null,
+            // It is nobody's to change, and stays the map that has no text.
+            Some(value) if path == "identity" => Value::from_json(value),
             Some(value) if self.template.mutates => Value::copied_from_json(value),
             Some(value) => Value::from_json(value),
             None => Value::Null,
@@ -208,6 +210,25 @@ impl<'r> Machine<'r> {
     pub(super) fn is_override_map(&self, map: &Rc<Map<'r>>) -> bool {
         let maps = self.overrides.as_ref();
         maps.is_some_and(|(request, response)| Rc::ptr_eq(request, map) || Rc::ptr_eq(response, map))
+    }
+
+    /// Whether it is a place of overrides: `$context.requestOverride.header`.
+    pub(super) fn is_override_place(&self, map: &Rc<Map<'r>>) -> bool {
+        let Some((request, response)) = &self.overrides else { return false };
+        [request, response].into_iter().any(|places| {
+            let places = places.entries.borrow();
+            ["path", "querystring", "header"]
+                .into_iter()
+                .any(|name| matches!(places.get_text(name), Some(Value::Map(place)) if Rc::ptr_eq(place, map)))
+        })
+    }
+
+    /// Whether it is `$context.identity`.
+    pub(super) fn is_identity(&self, json: &Json<'_>) -> bool {
+        let identity = self.context_tree.get().and_then(|tree| tree.member("identity"));
+        identity.is_some_and(|identity| {
+            std::ptr::eq(std::ptr::from_ref(identity).cast::<()>(), std::ptr::from_ref(json).cast::<()>())
+        })
     }
 
     /// An override is final: a parameter that this template has overridden cannot get another value, however it is assigned.

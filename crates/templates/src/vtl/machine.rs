@@ -199,8 +199,9 @@ impl<'r> Machine<'r> {
         match value {
             Value::Null => Ok(()),
             Value::Block(block) => self.defined(block),
-            // The overrides themselves print as empty text; what is in them prints.
-            Value::Map(map) if self.is_override_map(map) => Ok(()),
+            // The maps of `$context` print as empty text; what is in them prints.
+            Value::Map(map) if self.is_override_map(map) || self.is_override_place(map) => Ok(()),
+            Value::Json(json) if self.is_identity(json) => Ok(()),
             Value::Context | Value::StageVariables => {
                 let value = self.as_map(value)?;
                 Ok(print(&value, &mut self.out, self.limits.output_bytes)?)

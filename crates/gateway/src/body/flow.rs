@@ -20,23 +20,37 @@ pub struct Flow {
     /// Written when the body has ended, for only then its length is known.
     pub(super) log: Option<Pending>,
     sent: u64,
+    /// What broke it off, until what came before has been sent.
+    broken: Option<BodyError>,
 }
 
 impl Flow {
     fn body(source: impl HttpBody<Data = Bytes, Error = BodyError> + 'static) -> Body {
-        Body::Made(Box::new(Flow { source: Box::pin(source), log: None, sent: 0 }))
+        Body::Made(Box::new(Flow { source: Box::pin(source), log: None, sent: 0, broken: None }))
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = self.source.as_mut().poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
         }
-        polled
+        match self.source.as_mut().poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                // An error ends the connection at once, with the head and the parts that still wait to be written. A
+                // turn without anything new has them written first.
+                self.broken = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            other => other,
+        }
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
-        self.source.is_end_stream()
+        self.broken.is_none() && self.source.is_end_stream()
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {

@@ -23,7 +23,9 @@ fn count(mut stream: std::net::TcpStream) {
         }
     }
     let answer = body.len().to_string();
-    let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).as_bytes());
+    let _ = stream.write_all(
+        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).as_bytes(),
+    );
 }
 
 fn methods() -> Vec<(String, MethodPlan)> {

@@ -132,7 +132,7 @@ fn megabytes(mut stream: TcpStream) {
     let size = asked.trim_end_matches('c').parse::<usize>().unwrap_or(0) * MEGABYTE;
     let block = vec![b'x'; MEGABYTE];
     if asked.ends_with('c') {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
         for _ in 0..size / MEGABYTE {
             let _ = stream.write_all(b"100000\r\n");
             let _ = stream.write_all(&block);
@@ -140,7 +140,8 @@ fn megabytes(mut stream: TcpStream) {
         }
         let _ = stream.write_all(b"0\r\n\r\n");
     } else {
-        let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").as_bytes());
+        let _ = stream
+            .write_all(format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n").as_bytes());
         for _ in 0..size / MEGABYTE {
             let _ = stream.write_all(&block);
         }
@@ -172,7 +173,8 @@ fn a_buffered_answer_has_ten_megabytes_at_most() {
 fn a_stream_is_passed_on_while_it_comes_and_then_at_its_pace() {
     let slow = backend(|mut stream| {
         read_request(&mut stream);
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
         // Until the client says that it has the first.
         while GOT_FIRST.load(std::sync::atomic::Ordering::SeqCst) == 0 {
             std::thread::yield_now();
@@ -209,7 +211,7 @@ fn a_streams_trailers_are_passed_on() {
     let with_trailer = backend(|mut stream| {
         read_request(&mut stream);
         let _ = stream.write_all(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n",
         );
     });
     let uri = format!("http://{with_trailer}/");

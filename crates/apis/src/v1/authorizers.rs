@@ -226,9 +226,10 @@ fn check(authorizer: &Authorizer) -> Answer<()> {
     }
 }
 
-/// The address of the function, which stage variables may complete.
+/// The address of the function, which stage variables may complete. AWS takes one that is broken into lines.
 fn check_uri(uri: Option<&str>) -> Answer<()> {
-    let parsed = uri.and_then(|uri| AwsUri::parse(uri).ok());
+    let joined = uri.map(|uri| uri.split_whitespace().collect::<String>());
+    let parsed = joined.as_deref().and_then(|uri| AwsUri::parse(uri).ok());
     match parsed.and_then(|uri| uri.lambda_function()) {
         Some(_) => Ok(()),
         None => Err(Refusal::BadRequest(format!(

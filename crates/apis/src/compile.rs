@@ -64,6 +64,7 @@ pub(crate) fn stage_plan(
         gateway_responses: parts::gateway_responses(&snapshot.gateway_responses),
         account_throttle,
         method_throttles: MethodThrottles::default(),
+        sampling: stage.tracing_enabled.then(plan::Sampling::default),
     })
 }
 

@@ -350,6 +350,8 @@ pub(crate) struct Stage {
     pub(crate) method_settings: BTreeMap<String, MethodSetting>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) documentation_version: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) tracing_enabled: bool,
 }
 
 impl Record for Stage {

@@ -90,6 +90,11 @@ pub fn trace_root(epoch_seconds: u64) -> String {
     hex_text(&text)
 }
 
+/// An evenly distributed number.
+pub fn random_number() -> u32 {
+    (next() >> 32) as u32
+}
+
 /// Sixteen hexadecimal digits, the id of a segment.
 pub fn segment_id() -> String {
     let mut text = [0; 16];

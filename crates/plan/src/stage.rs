@@ -7,6 +7,7 @@ use crate::gateway_responses::GatewayResponses;
 use crate::integration::Integration;
 use crate::media::MediaTypes;
 use crate::router::Router;
+use crate::sampling::Sampling;
 use crate::throttle::{MethodThrottles, Throttle};
 use crate::validation::Validation;
 
@@ -36,6 +37,8 @@ pub struct StagePlan {
     pub account_throttle: Option<Arc<Throttle>>,
     /// The limits that the stage sets for its methods.
     pub method_throttles: MethodThrottles,
+    /// Which requests are sampled, where the stage traces.
+    pub sampling: Option<Sampling>,
 }
 
 /// What the data plane needs to know of an API.

@@ -41,6 +41,7 @@ fn stage(variables: &[(&str, &str)]) -> Stage {
         last_updated: 0,
         method_settings: BTreeMap::new(),
         documentation_version: None,
+        tracing_enabled: false,
     }
 }
 

@@ -42,11 +42,7 @@ impl Apis {
         let api = self.rest_api(scope, &input.rest_api_id).await?;
         let head = self.head(scope, &api.record.id).await?.ok_or(Refusal::Raced)?;
         self.check_canary(scope, input).await?;
-        stages::refuse_unbuilt(
-            input.cache_cluster_enabled,
-            input.cache_cluster_size.as_deref(),
-            input.tracing_enabled,
-        )?;
+        stages::refuse_unbuilt(input.cache_cluster_enabled, input.cache_cluster_size.as_deref())?;
         let id = base::ids::api_gateway_id(6);
         let snapshot = self.snapshot_of(scope, &api.record, &id).await?;
         check_deployable(&snapshot)?;
@@ -111,6 +107,7 @@ impl Apis {
                 variables,
                 tags: BTreeMap::new(),
                 documentation_version: None,
+                tracing_enabled: input.tracing_enabled == Some(true),
             };
             return self.new_stage(scope, &deployment.api, name, wanted).await;
         };
@@ -121,6 +118,7 @@ impl Apis {
         if let Some(description) = &input.stage_description {
             stage.description = Some(description.clone()).filter(|text| !text.is_empty());
         }
+        stage.tracing_enabled = input.tracing_enabled.unwrap_or(stage.tracing_enabled);
         Ok(stage)
     }
 

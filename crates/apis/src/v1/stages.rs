@@ -24,6 +24,7 @@ pub(super) struct NewStage {
     pub(super) tags: BTreeMap<String, String>,
     /// One that there is.
     pub(super) documentation_version: Option<String>,
+    pub(super) tracing_enabled: bool,
 }
 
 impl Apis {
@@ -36,7 +37,7 @@ impl Apis {
             if apis.deployment(&scope, &input.rest_api_id, &input.deployment_id).await?.is_none() {
                 return Err(unknown_deployment());
             }
-            refuse_unbuilt(input.cache_cluster_enabled, input.cache_cluster_size.as_deref(), input.tracing_enabled)?;
+            refuse_unbuilt(input.cache_cluster_enabled, input.cache_cluster_size.as_deref())?;
             if let Some(canary) = &input.canary_settings {
                 let deployment = canary.deployment_id.as_deref().unwrap_or(&input.deployment_id);
                 let known = apis.deployment(&scope, &input.rest_api_id, deployment).await?.is_some();
@@ -75,6 +76,7 @@ impl Apis {
             last_updated: now,
             method_settings: BTreeMap::new(),
             documentation_version: wanted.documentation_version,
+            tracing_enabled: wanted.tracing_enabled,
         })
     }
 
@@ -202,6 +204,7 @@ impl Apis {
             }
             StageEdit::RemoveMethod(method) => method_settings::remove(&mut stage.method_settings, &method)?,
             StageEdit::Logging(what) => return Err(self.logging_refusal(scope, what).await?),
+            StageEdit::Tracing(enabled) => stage.tracing_enabled = enabled,
             StageEdit::DocumentationVersion(version) => {
                 self.check_documentation_version(scope, &stage.api, version.as_deref()).await?;
                 stage.documentation_version = version;
@@ -227,19 +230,15 @@ fn wanted(input: &model::CreateStageRequest) -> Answer<NewStage> {
         variables,
         tags,
         documentation_version: input.documentation_version.clone().filter(|version| !version.is_empty()),
+        tracing_enabled: input.tracing_enabled == Some(true),
     })
 }
 
 /// What AWS has and this version has not; switched off, it is as it is.
-pub(super) fn refuse_unbuilt(
-    cache_cluster_enabled: Option<bool>,
-    cache_cluster_size: Option<&str>,
-    tracing_enabled: Option<bool>,
-) -> Answer<()> {
+pub(super) fn refuse_unbuilt(cache_cluster_enabled: Option<bool>, cache_cluster_size: Option<&str>) -> Answer<()> {
     let unbuilt = [
         ("cacheClusterEnabled", cache_cluster_enabled == Some(true)),
         ("cacheClusterSize", cache_cluster_size.is_some_and(|size| !size.is_empty())),
-        ("tracingEnabled", tracing_enabled == Some(true)),
     ];
     match unbuilt.into_iter().find(|(_, asked)| *asked) {
         Some((what, _)) => Err(Refusal::not_built(what)),
@@ -260,7 +259,7 @@ fn shown(stage: &Stage) -> model::Stage {
         ),
         documentation_version: stage.documentation_version.clone(),
         variables: (!stage.variables.is_empty()).then(|| stage.variables.clone()),
-        tracing_enabled: Some(false),
+        tracing_enabled: Some(stage.tracing_enabled),
         tags: (!stage.tags.is_empty()).then(|| stage.tags.clone()),
         created_date: Some(Timestamp(stage.created as f64)),
         last_updated_date: Some(Timestamp(stage.last_updated as f64)),

@@ -1,7 +1,7 @@
 //! `X-Amzn-Trace-Id` (REST data plane, section 6): the client's root is kept, else a new one is made.
 
 use crate::exchange::Exchange;
-use crate::random::{segment_id, trace_root};
+use crate::random::{random_number, segment_id, trace_root};
 
 /// One request's trace.
 #[derive(Debug)]
@@ -15,7 +15,10 @@ pub(super) struct Trace {
 impl Trace {
     /// Continues the client's trace or begins one.
     pub(super) fn of(exchange: &Exchange) -> Trace {
-        continue_trace(exchange.header("x-amzn-trace-id"), exchange.received.whole_seconds())
+        let second = exchange.received.whole_seconds();
+        let sampling = exchange.plan.sampling.as_ref();
+        let decide = || sampling.is_some_and(|sampling| sampling.admits(second, random_number()));
+        continue_trace(exchange.header("x-amzn-trace-id"), second, decide)
     }
 
     /// A trace that was made before, for the same request.
@@ -40,13 +43,18 @@ fn field<'h>(incoming: Option<&'h str>, name: &str) -> Option<&'h str> {
     of_name.next().map(|(_, value)| value.trim()).filter(|value| is_plain(value))
 }
 
-/// A parent from the client without a decision counts as sampled.
-fn continue_trace(incoming: Option<&str>, epoch_seconds: u64) -> Trace {
+/// A parent from the client without a decision counts as sampled. Where the client has not decided, `decide` does.
+fn continue_trace(incoming: Option<&str>, epoch_seconds: u64, decide: impl FnOnce() -> bool) -> Trace {
     let Some(root) = root(incoming) else {
-        let sent = ["Root=", &trace_root(epoch_seconds), ";Parent=", &segment_id(), ";Sampled=0"].concat();
+        let sampled = if decide() { "1" } else { "0" };
+        let sent = ["Root=", &trace_root(epoch_seconds), ";Parent=", &segment_id(), ";Sampled=", sampled].concat();
         return Trace { sent: sent.into(), is_new: true };
     };
-    let sampled = field(incoming, "Sampled").unwrap_or(if field(incoming, "Parent").is_some() { "1" } else { "0" });
+    let sampled = match field(incoming, "Sampled") {
+        Some(sampled) => sampled,
+        None if field(incoming, "Parent").is_some() || decide() => "1",
+        None => "0",
+    };
     let parent = field(incoming, "Parent").map_or_else(segment_id, str::to_owned);
     Trace { sent: format!("Root={root};Parent={parent};Sampled={sampled}").into(), is_new: false }
 }
@@ -61,7 +69,7 @@ mod tests {
     use super::*;
 
     fn sent(incoming: &str) -> String {
-        continue_trace(Some(incoming), 0).sent.into()
+        continue_trace(Some(incoming), 0, || false).sent.into()
     }
 
     #[test]
@@ -77,7 +85,7 @@ mod tests {
     #[test]
     fn makes_a_root_where_there_is_none_worth_keeping() {
         for incoming in [None, Some("Root="), Some("Self=x"), Some("Root=a b\u{e9}")] {
-            let made = continue_trace(incoming, 0x5f5e_1000);
+            let made = continue_trace(incoming, 0x5f5e_1000, || false);
             assert!(made.sent.starts_with("Root=1-5f5e1000-") && made.sent.ends_with(";Sampled=0"), "{made:?}");
             assert_eq!(made.shown().len(), "Root=1-5f5e1000-".len() + 24, "{made:?}");
         }

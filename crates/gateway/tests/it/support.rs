@@ -377,6 +377,7 @@ pub(crate) fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> Sta
         gateway_responses: None,
         account_throttle: None,
         method_throttles: MethodThrottles::default(),
+        sampling: None,
     }
 }
 

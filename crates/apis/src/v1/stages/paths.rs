@@ -38,6 +38,7 @@ pub(super) enum StageEdit {
     Logging(&'static str),
     /// Looked up.
     DocumentationVersion(Option<String>),
+    Tracing(bool),
     /// What is asked for is as it is.
     Nothing,
 }
@@ -66,7 +67,7 @@ fn replace(path: &str, value: &str) -> Answer<StageEdit> {
         "/deploymentId" => Ok(StageEdit::Deployment(value.to_owned())),
         "/description" => Ok(StageEdit::Description(Some(value.to_owned()).filter(|text| !text.is_empty()))),
         "/cacheClusterEnabled" => unbuilt(value.eq_ignore_ascii_case("true"), "cacheClusterEnabled"),
-        "/tracingEnabled" => unbuilt(value.eq_ignore_ascii_case("true"), "tracingEnabled"),
+        "/tracingEnabled" => Ok(StageEdit::Tracing(value.eq_ignore_ascii_case("true"))),
         "/cacheClusterSize" => unbuilt(!value.is_empty(), "cacheClusterSize"),
         "/clientCertificateId" => unbuilt(!value.is_empty(), "clientCertificateId"),
         "/documentationVersion" => {

@@ -4,46 +4,52 @@
 //! a function returns as these wrote them. The HTTP library knows lower case only, so the spelling is put back when an
 //! answer's head is written: the rule is here, and what departs from it goes beside the answer.
 
-/// Appends a name, given in lower case, as it is spelt where nobody wrote it otherwise.
-pub fn spell_into(lower: &[u8], out: &mut Vec<u8>) {
-    if let Some(spelt) = exception(lower) {
-        return out.extend_from_slice(spelt);
+/// Spells a name, given in lower case, where nobody wrote it otherwise.
+pub fn spell(name: &mut [u8]) {
+    if name.starts_with(b"x-amz") {
+        return spell_amazons(name);
     }
-    if let Some(renamed) = lower.strip_prefix(b"x-amzn-remapped-") {
-        out.extend_from_slice(b"x-amzn-Remapped-");
-        return spell_into(renamed, out);
-    }
-    if lower.starts_with(b"x-amz") {
-        return out.extend_from_slice(lower);
+    let whole: Option<&[u8]> = match &*name {
+        b"te" => Some(b"TE"),
+        b"dnt" => Some(b"DNT"),
+        b"etag" => Some(b"ETag"),
+        b"content-md5" => Some(b"Content-MD5"),
+        b"www-authenticate" => Some(b"WWW-Authenticate"),
+        _ => None,
+    };
+    if let Some(whole) = whole {
+        return name.copy_from_slice(whole);
     }
     let mut begins = true;
-    out.extend(lower.iter().map(|byte| {
-        let spelt = if begins { byte.to_ascii_uppercase() } else { *byte };
+    for byte in name {
+        if begins {
+            byte.make_ascii_uppercase();
+        }
         begins = *byte == b'-';
-        spelt
-    }));
+    }
 }
 
-/// Recorded of API Gateway, and the usual spelling of the others.
-fn exception(lower: &[u8]) -> Option<&'static [u8]> {
-    // The lengths tell most names apart from all of these.
-    Some(match lower {
-        b"te" => b"TE",
-        b"dnt" => b"DNT",
-        b"etag" => b"ETag",
-        b"content-md5" => b"Content-MD5",
-        b"x-amzn-trace-id" => b"X-Amzn-Trace-Id",
-        b"x-amzn-requestid" => b"x-amzn-RequestId",
-        b"x-amzn-errortype" => b"x-amzn-ErrorType",
-        b"www-authenticate" => b"WWW-Authenticate",
-        _ => return None,
-    })
+/// API Gateway's own, as recorded.
+fn spell_amazons(name: &mut [u8]) {
+    const REMAPPED: &[u8] = b"x-amzn-remapped-";
+    let whole: Option<&[u8]> = match &*name {
+        b"x-amzn-trace-id" => Some(b"X-Amzn-Trace-Id"),
+        b"x-amzn-requestid" => Some(b"x-amzn-RequestId"),
+        b"x-amzn-errortype" => Some(b"x-amzn-ErrorType"),
+        _ => None,
+    };
+    if let Some(whole) = whole {
+        name.copy_from_slice(whole);
+    } else if name.starts_with(REMAPPED) {
+        name[7] = b'R';
+        spell(&mut name[REMAPPED.len()..]);
+    }
 }
 
 /// Whether a name as somebody wrote it is what the rule makes of it anyway.
 pub fn is_usual(name: &str) -> bool {
-    let mut spelt = Vec::with_capacity(name.len());
-    spell_into(name.to_ascii_lowercase().as_bytes(), &mut spelt);
+    let mut spelt = name.to_ascii_lowercase().into_bytes();
+    spell(&mut spelt);
     spelt == name.as_bytes()
 }
 

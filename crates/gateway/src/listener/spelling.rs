@@ -7,9 +7,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use memchr::memchr;
-use plan::spelling::spell_into;
+use memchr::memmem::Finder;
+use plan::spelling::spell;
 
 /// Names of an answer's headers that are not spelt by the rule. Travels as an extension of the response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,45 +54,35 @@ impl Due {
 /// Spells the first final head of `bytes`; interim ones before it (`100 Continue`) are copied. `Connection: keep-alive` is
 /// added as AWS sends it, unless the head says otherwise.
 fn spell_head(bytes: &[u8], names: &[Box<str>], out: &mut Vec<u8>) -> Option<usize> {
+    static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
     let is_http11 = bytes.starts_with(b"HTTP/1.1 ");
     if !is_http11 && !bytes.starts_with(b"HTTP/1.0 ") {
         return None;
     }
-    let mut at = line_end(bytes, 0)?;
-    out.extend_from_slice(&bytes[..at]);
+    let length = END.find(bytes)? + 4;
+    let start = out.len();
+    out.extend_from_slice(&bytes[..length]);
     if bytes.get(9) == Some(&b'1') {
-        let interim = bytes[at..].strip_prefix(b"\r\n").map(|rest| (at + 2, rest))?;
-        out.extend_from_slice(b"\r\n");
-        return spell_head(interim.1, names, out).map(|length| interim.0 + length);
+        return spell_head(&bytes[length..], names, out).map(|more| length + more);
     }
+    let mut lines = &mut out[start..start + length - 2];
+    lines = lines.split_at_mut(memchr(b'\n', lines)? + 1).1;
+    // A client that asks for it gets `close`; one of HTTP/1.0 expects it.
     let mut says_connection = !is_http11;
-    loop {
-        let end = line_end(bytes, at)?;
-        let line = &bytes[at..end];
-        at = end;
-        if line == b"\r\n" {
-            break;
-        }
-        let colon = memchr(b':', line)?;
-        let (name, rest) = line.split_at(colon);
-        match names.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
-            Some(known) => out.extend_from_slice(known.as_bytes()),
-            None => spell_into(name, out),
-        }
+    while !lines.is_empty() {
+        let name = lines.get_mut(..memchr(b':', lines)?)?;
         says_connection |= name == b"connection";
-        // A client that asks for it gets `close`.
-        out.extend_from_slice(rest);
+        match names.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
+            Some(known) => name.copy_from_slice(known.as_bytes()),
+            None => spell(name),
+        }
+        lines = lines.split_at_mut(memchr(b'\n', lines)? + 1).1;
     }
     if !says_connection {
-        out.extend_from_slice(b"Connection: keep-alive\r\n");
+        out.truncate(out.len() - 2);
+        out.extend_from_slice(b"Connection: keep-alive\r\n\r\n");
     }
-    out.extend_from_slice(b"\r\n");
-    Some(at)
-}
-
-/// Where the line that begins at `from` ends, its line end included.
-fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
-    memchr(b'\n', &bytes[from..]).map(|length| from + length + 1)
+    Some(length)
 }
 
 #[cfg(test)]

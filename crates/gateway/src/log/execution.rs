@@ -13,7 +13,7 @@ use std::time::Instant;
 use base::clock::{Clock, Moment};
 use http::HeaderMap;
 use plan::Backend;
-use plan::spelling::spell_into;
+use plan::spelling::spell;
 
 use crate::fault::{Fault, MOCK_STATUS};
 use crate::respond::log_text;
@@ -172,8 +172,8 @@ pub(crate) fn spelled(name: &str, known: &[Box<str>]) -> String {
     if let Some(written) = known.iter().find(|written| written.eq_ignore_ascii_case(name)) {
         return written.to_string();
     }
-    let mut out = Vec::with_capacity(name.len());
-    spell_into(name.as_bytes(), &mut out);
+    let mut out = name.as_bytes().to_vec();
+    spell(&mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 

@@ -65,6 +65,7 @@ pub(crate) fn stage_plan(
         account_throttle,
         method_throttles: MethodThrottles::default(),
         sampling: stage.tracing_enabled.then(plan::Sampling::default),
+        access_log: parts::access_log(&stage.access_log),
     })
 }
 

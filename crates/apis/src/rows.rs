@@ -1,6 +1,7 @@
 //! What the control plane stores: one row per API, resource (with its methods and what belongs to them), deployment,
 //! snapshot and stage. Everything that a deployment freezes is a part of [`Snapshot`].
 
+mod access_log;
 mod authorizer;
 mod documentation;
 mod method_setting;
@@ -9,6 +10,7 @@ mod vpc_link;
 
 use std::collections::BTreeMap;
 
+pub(crate) use access_log::AccessLog;
 pub(crate) use authorizer::Authorizer;
 pub(crate) use documentation::{DocumentationPart, DocumentationSnapshot, DocumentationVersion, Location};
 pub(crate) use method_setting::{ACCOUNT_BURST, ACCOUNT_RATE, MethodSetting};
@@ -352,6 +354,8 @@ pub(crate) struct Stage {
     pub(crate) documentation_version: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) tracing_enabled: bool,
+    #[serde(default, skip_serializing_if = "AccessLog::is_empty")]
+    pub(crate) access_log: AccessLog,
 }
 
 impl Record for Stage {
@@ -412,5 +416,6 @@ mod tests {
         let frozen = document!("rest_documentation_snapshot");
         check::<DocumentationSnapshot>(frozen, "rest_documentation_snapshot", "a1b2c3d4e5/v1");
         check::<Stage>(document!("rest_stage_settings"), "rest_stage", "a1b2c3d4e5/dev");
+        check::<Stage>(document!("rest_stage_access_log"), "rest_stage", "a1b2c3d4e5/dev");
     }
 }

@@ -1,5 +1,6 @@
 //! The control plane through its front: HTTP in, HTTP out, on a store of its own.
 
+mod access_log;
 mod cases;
 mod concurrency;
 mod deploying;

@@ -9,6 +9,7 @@ use plan::{StagePlan, TestCaller};
 
 use crate::address;
 use crate::listener::Connection;
+use crate::log::access::Noted;
 use crate::log::execution::ExecutionLog;
 use crate::random::RequestIds;
 
@@ -36,6 +37,8 @@ pub struct Exchange {
     pub domain: Arc<str>,
     /// What the phases report to, for a request that keeps a log of its execution.
     pub execution_log: Option<Box<ExecutionLog>>,
+    /// What the stage's access log will say of the backend, for a stage that keeps one.
+    pub noted: Option<Box<Noted>>,
     /// Who tries a method; `None` for the requests of clients.
     pub tested: Option<Box<TestCaller>>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::clock::Clock;
-use base::seams::InvokeFunction;
+use base::seams::{InvokeFunction, WriteLog};
 use base::service_endpoints::ServiceEndpoints;
 use plan::{CompileStage, PlanIndex};
 
@@ -24,6 +24,8 @@ pub struct Settings {
     pub other: Arc<dyn AnswerElse>,
     /// Where access-log lines go.
     pub log: LogSender,
+    /// Who takes the lines of stages' own access logs; `None` where nobody does.
+    pub logs: Option<Arc<dyn WriteLog>>,
     /// The wall clock.
     pub clock: Clock,
     /// The suffix that addresses are printed with, for example `localhost`.

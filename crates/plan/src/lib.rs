@@ -28,7 +28,7 @@ pub use media::MediaTypes;
 pub use router::{Captures, Router};
 pub use sampling::Sampling;
 pub use service::{Dialect, Service};
-pub use stage::{Api, Guard, MethodPlan, ResourcePlan, StagePlan};
+pub use stage::{AccessLog, Api, Guard, MethodPlan, ResourcePlan, StagePlan};
 pub use test_invoke::{TEST_STAGE, TestAnswer, TestCaller, TestInvoke, TestRefusal, TestRequest};
 pub use throttle::Throttle;
 pub use uri::UriTemplate;

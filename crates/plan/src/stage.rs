@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use templates::plain::PlainTemplate;
+
 use crate::gateway_responses::GatewayResponses;
 use crate::integration::Integration;
 use crate::media::MediaTypes;
@@ -39,6 +41,17 @@ pub struct StagePlan {
     pub method_throttles: MethodThrottles,
     /// Which requests are sampled, where the stage traces.
     pub sampling: Option<Sampling>,
+    /// What the stage logs of each request; boxed, for few stages do.
+    pub access_log: Option<Box<AccessLog>>,
+}
+
+/// Where a stage's access log goes, and what it says.
+#[derive(Debug)]
+pub struct AccessLog {
+    /// The ARN of the log group.
+    pub group_arn: Arc<str>,
+    /// A line, with names of `$context`.
+    pub format: PlainTemplate,
 }
 
 /// What the data plane needs to know of an API.

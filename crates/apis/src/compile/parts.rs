@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use http::{HeaderName, StatusCode};
 use plan::integration::ContentHandling as PlannedHandling;
 use plan::spelling::is_usual;
-use plan::{GatewayResponsePlan, GatewayResponses, ResponsePlan};
+use plan::{AccessLog, GatewayResponsePlan, GatewayResponses, ResponsePlan};
 use templates::java_regex::JavaRegex;
 use templates::mapping::{Source, Target};
 use templates::plain::PlainTemplate;
 use templates::vtl::Template;
 
-use crate::rows::{GatewayResponse, IntegrationResponse, MethodResponse, Templates};
+use crate::rows::{self, GatewayResponse, IntegrationResponse, MethodResponse, Templates};
 use crate::words::ContentHandling;
 
 /// A template that parses and never renders: it stands for one that does not parse, so that only those requests fail
@@ -31,6 +31,13 @@ fn template(text: &str) -> Option<Template> {
             Template::parse(UNRENDERABLE)
         })
         .ok()
+}
+
+/// What a stage logs, where it says both where to and what.
+pub(super) fn access_log(log: &rows::AccessLog) -> Option<Box<AccessLog>> {
+    let (group, format) = (log.destination_arn.as_deref()?, log.format.as_deref()?);
+    let format = PlainTemplate::parse(format.trim_end_matches(['\r', '\n']));
+    Some(Box::new(AccessLog { group_arn: group.into(), format }))
 }
 
 /// The mappings of a request. What cannot be read was refused when it was stored.

@@ -42,6 +42,7 @@ fn stage(variables: &[(&str, &str)]) -> Stage {
         method_settings: BTreeMap::new(),
         documentation_version: None,
         tracing_enabled: false,
+        access_log: crate::rows::AccessLog::default(),
     }
 }
 

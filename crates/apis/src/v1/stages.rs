@@ -1,5 +1,6 @@
 //! Stages: names under which deployments are served.
 
+mod access_log;
 mod method_settings;
 mod paths;
 
@@ -14,7 +15,7 @@ use super::{EVERY, validate};
 use crate::Apis;
 use crate::patch::check_count;
 use crate::refusal::{Answer, Refusal};
-use crate::rows::{Account, ApiHead, RestApi, Stage};
+use crate::rows::{AccessLog, Account, ApiHead, RestApi, Stage};
 
 /// What the maker of a stage decides.
 pub(super) struct NewStage {
@@ -77,6 +78,7 @@ impl Apis {
             method_settings: BTreeMap::new(),
             documentation_version: wanted.documentation_version,
             tracing_enabled: wanted.tracing_enabled,
+            access_log: AccessLog::default(),
         })
     }
 
@@ -164,13 +166,27 @@ impl Apis {
         }
     }
 
-    /// Logging needs the account's role, as on AWS; with it, what is not built here is named.
-    async fn logging_refusal(&self, scope: &Scope, what: &str) -> Answer<Refusal> {
+    /// Logging needs the account's role, as on AWS.
+    async fn check_logging_role(&self, scope: &Scope) -> Answer<()> {
         let account = self.store.get::<Account>(scope, Account::KEY).await?;
-        Ok(match account.and_then(|account| account.record.cloudwatch_role_arn) {
-            Some(_) => Refusal::not_built(what),
-            None => Refusal::bad_request("CloudWatch Logs role ARN must be set in account settings to enable logging"),
-        })
+        match account.and_then(|account| account.record.cloudwatch_role_arn) {
+            Some(_) => Ok(()),
+            None => {
+                Err(Refusal::bad_request("CloudWatch Logs role ARN must be set in account settings to enable logging"))
+            }
+        }
+    }
+
+    /// An access log needs someone who takes it. The account's role is not asked for: lines are delivered with the keys
+    /// of the endpoint, and the recorded stage took a log group without naming a role before.
+    fn check_access_log(&self) -> Answer<()> {
+        match self.settings.has_logs {
+            true => Ok(()),
+            false => Err(Refusal::bad_request(
+                "accessLogSettings needs to know where CloudWatch Logs is; start Frontgate with \
+                 `--service-endpoint logs=URL`",
+            )),
+        }
     }
 
     async fn api_and_head(&self, scope: &Scope, api: &str) -> Answer<(Stored<RestApi>, Stored<ApiHead>)> {
@@ -203,8 +219,16 @@ impl Apis {
                 method_settings::set(&mut stage.method_settings, &method, setting)?;
             }
             StageEdit::RemoveMethod(method) => method_settings::remove(&mut stage.method_settings, &method)?,
-            StageEdit::Logging(what) => return Err(self.logging_refusal(scope, what).await?),
             StageEdit::Tracing(enabled) => stage.tracing_enabled = enabled,
+            StageEdit::Logging(what) => {
+                self.check_logging_role(scope).await?;
+                return Err(Refusal::not_built(what));
+            }
+            StageEdit::AccessLog(edit) => {
+                self.check_access_log()?;
+                access_log::set(&mut stage.access_log, edit)?;
+            }
+            StageEdit::RemoveAccessLog => stage.access_log = AccessLog::default(),
             StageEdit::DocumentationVersion(version) => {
                 self.check_documentation_version(scope, &stage.api, version.as_deref()).await?;
                 stage.documentation_version = version;
@@ -257,6 +281,7 @@ fn shown(stage: &Stage) -> model::Stage {
         method_settings: Some(
             stage.method_settings.iter().map(|(key, setting)| (key.clone(), method_settings::shown(setting))).collect(),
         ),
+        access_log_settings: access_log::shown(stage),
         documentation_version: stage.documentation_version.clone(),
         variables: (!stage.variables.is_empty()).then(|| stage.variables.clone()),
         tracing_enabled: Some(stage.tracing_enabled),

@@ -2,9 +2,11 @@
 
 mod function_stream;
 mod invoke_function;
+mod write_log;
 
 pub use function_stream::{StreamPart, StreamParts, Streaming};
 pub use invoke_function::{Caller, Invocation, InvokeFunction, InvokeRefusal, Invoked, Outcome};
+pub use write_log::{LogLine, WriteLog};
 
 use std::future::Future;
 use std::pin::Pin;

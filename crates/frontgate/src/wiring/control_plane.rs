@@ -37,7 +37,8 @@ pub(crate) async fn open(
     address: SocketAddr,
     control: &Handle,
 ) -> anyhow::Result<Services> {
-    let apis_settings = apis::Settings { limits, clock: clock() };
+    let endpoints: Arc<ServiceEndpoints> = Arc::new(config.service_endpoint.iter().cloned().collect());
+    let apis_settings = apis::Settings { limits, clock: clock(), has_logs: endpoints.get("logs").is_some() };
     let apis = apis::Apis::open(data.store(), Arc::clone(index), apis_settings).await?;
     let functions_settings = functions::Settings {
         data_dir: config.data_dir.clone(),
@@ -55,7 +56,6 @@ pub(crate) async fn open(
         hosts: config.allowed_host.iter().cloned().chain([config.domain.clone()]).collect(),
         ..wire::Settings::default()
     };
-    let endpoints: Arc<ServiceEndpoints> = Arc::new(config.service_endpoint.iter().cloned().collect());
     let front = ControlPlane::new(mounted, settings).with_forward(Arc::new(Forwarder::new(Arc::clone(&endpoints))));
     Ok(Services { apis, functions, front: Arc::new(front), endpoints })
 }

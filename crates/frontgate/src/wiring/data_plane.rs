@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use super::clock;
 use super::control_plane::{Front, Services};
+use super::log_sink::{self, Delivery};
 use crate::config::Config;
 
 /// Sockets that are bound but not yet served.
@@ -53,7 +54,8 @@ pub(crate) fn bind(config: &Config, threads: usize) -> anyhow::Result<Bound> {
     Ok(bound)
 }
 
-/// Starts the data threads. Also returned: the access log, to be closed after them, and its writer.
+/// Starts the data threads. Also returned, to be closed after them: the program's own access log, and what delivers those
+/// of stages.
 pub(crate) fn start(
     config: &Config,
     bound: Bound,
@@ -61,14 +63,17 @@ pub(crate) fn start(
     index: &Arc<PlanIndex>,
     services: &Services,
     control: &Handle,
-) -> anyhow::Result<(Gateway, AccessLog)> {
+) -> anyhow::Result<(Gateway, AccessLog, Option<Delivery>)> {
     let (log, writer) = gateway::log::start(std::io::stderr());
+    let logs = services.endpoints.get("logs").map(|endpoint| log_sink::start(endpoint.clone(), clock(), control));
+    let (logs, delivery) = logs.unzip();
     let settings = Settings {
         index: Arc::clone(index),
         compile: Arc::clone(&services.apis) as Arc<dyn plan::CompileStage>,
         functions: Arc::clone(&services.functions) as Arc<dyn base::seams::InvokeFunction>,
         other: Arc::new(Front { front: Arc::clone(&services.front), control: control.clone() }),
         log: log.clone(),
+        logs: logs.map(|sink| Arc::new(sink) as Arc<dyn base::seams::WriteLog>),
         clock: clock(),
         domain: config.domain.as_str().into(),
         own_addresses: bound.addresses,
@@ -80,5 +85,5 @@ pub(crate) fn start(
     let gateway = Gateway::start(Arc::new(settings), bound.listeners, threads, config.grace_period, attach)
         .context("cannot start the data threads")?;
     services.apis.test_on(gateway.tester());
-    Ok((gateway, AccessLog { log, writer }))
+    Ok((gateway, AccessLog { log, writer }, delivery))
 }

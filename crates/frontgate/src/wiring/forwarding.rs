@@ -52,7 +52,8 @@ pub(crate) struct Forwarder {
     clients: Arc<Clients>,
 }
 
-struct Clients {
+/// Sends requests and reads the answers whole.
+pub(super) struct Clients {
     plain: Plain,
     /// Made for the first `https` endpoint that is called, for reading the system's roots takes milliseconds.
     secure: OnceLock<Secure>,
@@ -60,8 +61,7 @@ struct Clients {
 
 impl Forwarder {
     pub(crate) fn new(endpoints: Arc<ServiceEndpoints>) -> Forwarder {
-        let plain = client().build(connector());
-        Forwarder { endpoints, clients: Arc::new(Clients { plain, secure: OnceLock::new() }) }
+        Forwarder { endpoints, clients: Arc::new(Clients::new()) }
     }
 }
 
@@ -96,6 +96,26 @@ fn client() -> hyper_util::client::legacy::Builder {
 }
 
 impl Clients {
+    pub(super) fn new() -> Clients {
+        Clients { plain: client().build(connector()), secure: OnceLock::new() }
+    }
+
+    /// Sends a request whose address is the endpoint's.
+    pub(super) async fn send(
+        &self,
+        endpoint: &ServiceEndpoint,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, String> {
+        let sent = match endpoint.scheme {
+            "https" => self.secure()?.request(request),
+            _ => self.plain.request(request),
+        };
+        let (head, incoming) = sent.await.map_err(|error| with_causes(&error))?.into_parts();
+        let body =
+            Limited::new(incoming, LARGEST_ANSWER).collect().await.map_err(|error| with_causes(error.as_ref()))?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+
     fn secure(&self) -> Result<&Secure, String> {
         if let Some(client) = self.secure.get() {
             return Ok(client);
@@ -119,19 +139,14 @@ async fn call(
 ) -> Result<Response<Bytes>, String> {
     let is_head = request.method == Method::HEAD;
     let request = outgoing(endpoint, request, body)?;
-    let sent = match endpoint.scheme {
-        "https" => clients.secure()?.request(request),
-        _ => clients.plain.request(request),
-    };
-    let (head, incoming) = sent.await.map_err(|error| with_causes(&error))?.into_parts();
-    let body = Limited::new(incoming, LARGEST_ANSWER).collect().await.map_err(|error| with_causes(error.as_ref()))?;
+    let (head, body) = clients.send(endpoint, request).await?.into_parts();
     let mut headers = head.headers;
     remove_of_connection(&mut headers);
     // Answers without a body keep the length that they say the body has.
     if !is_head && head.status != StatusCode::NOT_MODIFIED {
         headers.remove(CONTENT_LENGTH);
     }
-    let mut answer = Response::new(body.to_bytes());
+    let mut answer = Response::new(body);
     (*answer.status_mut(), *answer.headers_mut()) = (head.status, headers);
     Ok(answer)
 }

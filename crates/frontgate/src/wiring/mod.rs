@@ -3,6 +3,7 @@
 mod control_plane;
 mod data_plane;
 mod forwarding;
+mod log_sink;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,8 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let index = Arc::new(PlanIndex::new(limits));
     let services =
         control.block_on(control_plane::open(&config, &data, &index, limits, addresses[0], control.handle()))?;
-    let (mut gateway, log) = data_plane::start(&config, listeners, threads, &index, &services, control.handle())?;
+    let (mut gateway, log, delivery) =
+        data_plane::start(&config, listeners, threads, &index, &services, control.handle())?;
     for address in &addresses {
         tracing::info!(%address, "listening");
     }
@@ -52,6 +54,9 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     tracing::debug!("the functions have ended");
     gateway.stop();
     tracing::debug!("the data threads have ended");
+    if let Some(delivery) = delivery {
+        control.block_on(delivery.end(config.grace_period));
+    }
     control.shutdown_timeout(FUNCTIONS_GRACE);
     drop(services);
     log.close()?;

@@ -9,7 +9,7 @@ mod pool;
 mod report;
 mod service;
 
-use ::http::{Request, Response};
+use ::http::{HeaderMap, Request, Response};
 use base::seams::Outcome;
 use bytes::Bytes;
 use templates::vtl::Overrides;
@@ -97,6 +97,9 @@ pub(crate) async fn integrate(
 ) -> Result<Answered, Fault> {
     let IntegrationRequest { trace, overrides, call } = request;
     let timeout = routed.method.integration.timeout;
+    if let Some(noted) = exchange.noted.as_deref().filter(|_| !matches!(call, Call::Mock { .. })) {
+        noted.sending();
+    }
     let reply = match call {
         Call::Mock { status } => Reply::Mock { status },
         Call::Http(request) => {
@@ -107,14 +110,27 @@ pub(crate) async fn integrate(
             if let Some(log) = &exchange.execution_log {
                 report::http_response(log, response.status(), response.headers());
             }
+            if let Some(noted) = &exchange.noted {
+                noted.received(response.status().as_u16(), request_id(response.headers()));
+            }
             Reply::Http(Box::new(response))
         }
         // Boxed, so that other requests do not carry the room for it.
-        Call::Service(request) => Reply::Service(Box::pin(service::call(thread, exchange, routed, request)).await?),
+        Call::Service(request) => {
+            let reply = Box::pin(service::call(thread, exchange, routed, request)).await?;
+            if let Some(noted) = &exchange.noted {
+                noted.received(reply.status.as_u16(), request_id(&reply.headers));
+            }
+            Reply::Service(reply)
+        }
         Call::Lambda { payload, .. } if routed.method.integration.streams => {
             let opened = Box::pin(lambda_stream::open(thread, exchange, routed, payload, trace.as_deref()));
             let opened = tokio::time::timeout(timeout, opened).await.unwrap_or(Err(Fault::BackendTimeout));
-            Reply::LambdaStream(Box::new(opened?))
+            let opened = opened?;
+            if let Some(noted) = &exchange.noted {
+                noted.received(200, None);
+            }
+            Reply::LambdaStream(Box::new(opened))
         }
         Call::Lambda { payload, is_event: true } => {
             if let Some(log) = &exchange.execution_log {
@@ -124,6 +140,9 @@ pub(crate) async fn integrate(
             let taken = Box::pin(lambda::enqueue(thread, exchange, routed, payload, trace.as_deref())).await?;
             if let Some(log) = &exchange.execution_log {
                 log.received(202);
+            }
+            if let Some(noted) = &exchange.noted {
+                noted.received(202, None);
             }
             Reply::Lambda(taken)
         }
@@ -136,8 +155,16 @@ pub(crate) async fn integrate(
             if let Some(log) = &exchange.execution_log {
                 report::function_answer(log, routed, &invoked, trace.as_deref());
             }
+            if let Some(noted) = &exchange.noted {
+                noted.received(200, Some(&invoked.request_id));
+            }
             Reply::Lambda(invoked.outcome)
         }
     };
     Ok(Answered { trace, overrides, reply })
+}
+
+/// The id that a service gives a request, where it says so.
+fn request_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-amzn-requestid").and_then(|id| id.to_str().ok())
 }

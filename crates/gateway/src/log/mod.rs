@@ -3,6 +3,7 @@
 //! A data thread writes lines into a buffer of its own and hands full buffers to one writer thread through a bounded
 //! channel. Nothing here waits: when the writer lags, lines are dropped and counted, and the count is shown.
 
+pub mod access;
 pub mod execution;
 
 use std::cell::RefCell;
@@ -117,16 +118,21 @@ pub struct Entry {
 pub struct Pending {
     entry: Entry,
     sender: LogSender,
+    /// The line of the stage's own access log.
+    access: Option<Box<access::Line>>,
 }
 
 impl Pending {
     /// Makes a line to be written by `sender`.
-    pub fn new(entry: Entry, sender: &LogSender) -> Pending {
-        Pending { entry, sender: sender.clone() }
+    pub fn new(entry: Entry, access: Option<Box<access::Line>>, sender: &LogSender) -> Pending {
+        Pending { entry, sender: sender.clone(), access }
     }
 
     /// Writes the line into this thread's buffer.
     pub fn write(self, response_length: u64) {
+        if let Some(access) = self.access {
+            access.finish(self.entry.status, response_length, self.entry.started);
+        }
         LINES.with_borrow_mut(|lines| {
             self.entry.write_line(lines, response_length);
             if lines.len() >= BUFFER_BYTES {
@@ -209,7 +215,7 @@ mod tests {
         let out = Shared::default();
         let (sender, writer) = start(out.clone());
         for number in 0..500 {
-            Pending::new(entry(&format!("/x/{number}")), &sender).write(27);
+            Pending::new(entry(&format!("/x/{number}")), None, &sender).write(27);
         }
         sender.flush();
         sender.close();

@@ -20,7 +20,7 @@ use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::integrate::integrate;
 use crate::listener::{Connection, Thread};
-use crate::log::{Entry, Pending};
+use crate::log::{Entry, Pending, access};
 use crate::random::RequestIds;
 use crate::respond::{self, Answer};
 use crate::route::{Routed, route};
@@ -118,8 +118,10 @@ pub(crate) async fn run(
 ) -> Response<Body> {
     let (ids, started, received) = (RequestIds::draw(), Instant::now(), thread.settings.clock.now());
     let client = Arc::clone(&connection);
+    let mut access = None;
     let (mut response, head, plan, error) = match find_plan(thread, place.stage).await {
         Ok(plan) => {
+            let noted = plan.access_log.as_ref().map(|_| Box::default());
             let exchange = Exchange {
                 ids,
                 started,
@@ -131,10 +133,15 @@ pub(crate) async fn run(
                 context_path_at: place.context_path_at,
                 domain: Arc::clone(&thread.settings.domain),
                 execution_log: None,
+                noted,
                 tested: None,
             };
             let mut body = RequestBody::new(body);
-            let (response, error) = respond(answer(thread, &exchange, &mut body).await, &ids, Some(&exchange));
+            let outcome = answer(thread, &exchange, &mut body).await;
+            if exchange.noted.is_some() {
+                access = access::begin(&thread.settings, &exchange, outcome.as_ref());
+            }
+            let (response, error) = respond(outcome, &ids, Some(&exchange));
             exchange.connection.heads.clear();
             (response, exchange.head, Some(exchange.plan), error)
         }
@@ -147,7 +154,7 @@ pub(crate) async fn run(
     let status = response.status().as_u16();
     let Parts { method, uri, .. } = head;
     let entry = Entry { ids, connection: client, started, received, method, uri, plan, status, error };
-    response.body_mut().log_at_end(Pending::new(entry, &thread.settings.log));
+    response.body_mut().log_at_end(Pending::new(entry, access, &thread.settings.log));
     response
 }
 

@@ -124,6 +124,7 @@ fn exchange(thread: &Thread, request: TestRequest) -> Result<Exchange, TestRefus
         context_path_at: Some(0),
         domain: Arc::clone(&thread.settings.domain),
         execution_log: Some(Box::new(ExecutionLog::new(thread.settings.clock.clone()))),
+        noted: None,
         tested: Some(Box::new(request.caller)),
     })
 }

@@ -3,20 +3,22 @@
 mod compress;
 mod table;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use plan::GatewayResponsePlan;
 
 pub(crate) use compress::compress;
-pub use table::{GatewayResponse, gateway_response, log_text};
+pub use table::{GatewayResponse, gateway_response, is_of_integration, log_text};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::listener::Spelled;
 use crate::random::RequestIds;
-use crate::route::route;
+use crate::route::{Routed, route};
 use crate::transform::{self, ErrorContext};
 
 /// What the integration's side made of the response.
@@ -92,16 +94,14 @@ fn render(
     refusal: &GatewayResponse,
     defined: &GatewayResponsePlan,
 ) -> Option<Response<Body>> {
-    let mut message_string = String::new();
-    refusal.push_message_string(fault, &mut message_string);
+    let text = RefusalText::of(fault);
     let error = ErrorContext {
-        message: &refusal.message(fault),
-        message_string: &message_string,
+        message: &text.message,
+        message_string: &text.message_string,
         response_type: refusal.response_type,
-        validation_error: table::validation_error(fault),
+        validation_error: text.validation_error,
     };
-    // Found again rather than carried along, so that requests that are served do not pay for it.
-    let routed = if table::precedes_routing(fault) { None } else { route(exchange).ok() };
+    let routed = routed(exchange, Some(fault));
     let (headers, body) = transform::gateway_response(exchange, routed.as_ref(), defined, &error)?;
     let mut response = Response::new(Body::whole(body));
     *response.status_mut() = match defined.status {
@@ -115,6 +115,47 @@ fn render(
         response.extensions_mut().insert(Spelled(defined.spelled.clone()));
     }
     Some(response)
+}
+
+/// The resource and method of a request, unless it was refused before they were looked at. Found again rather than
+/// carried along, so that requests that are served do not pay for it.
+pub fn routed<'e>(exchange: &'e Exchange, fault: Option<&Fault>) -> Option<Routed<'e>> {
+    if fault.is_some_and(table::precedes_routing) { None } else { route(exchange).ok() }
+}
+
+/// `$context.error` of a refusal.
+#[derive(Debug)]
+pub struct RefusalText<'f> {
+    message: Cow<'static, str>,
+    message_string: String,
+    response_type: &'static str,
+    validation_error: &'f str,
+}
+
+impl<'f> RefusalText<'f> {
+    /// Of that cause.
+    pub fn of(fault: &'f Fault) -> RefusalText<'f> {
+        let refusal = gateway_response(fault);
+        let mut message_string = String::new();
+        refusal.push_message_string(fault, &mut message_string);
+        RefusalText {
+            message: refusal.message(fault),
+            message_string,
+            response_type: refusal.response_type,
+            validation_error: table::validation_error(fault),
+        }
+    }
+
+    /// The value of `$context.error.{member}`.
+    pub fn get(&self, member: &str) -> Option<&str> {
+        Some(match member {
+            "message" => &self.message,
+            "messageString" => &self.message_string,
+            "responseType" => self.response_type,
+            "validationErrorString" => self.validation_error,
+            _ => return None,
+        })
+    }
 }
 
 /// Both ids share one allocation.

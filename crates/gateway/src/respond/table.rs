@@ -155,6 +155,11 @@ pub(super) fn precedes_routing(fault: &Fault) -> bool {
     )
 }
 
+/// Whether the backend or the way to it has failed.
+pub fn is_of_integration(fault: &Fault) -> bool {
+    matches!(gateway_response(fault).response_type, "INTEGRATION_FAILURE" | "INTEGRATION_TIMEOUT")
+}
+
 /// What the operator reads about a cause, in the access log; the client never sees it.
 pub fn log_text(fault: &Fault) -> String {
     match fault {

@@ -1,5 +1,6 @@
 //! The transform phases: the client's request becomes the integration's, and its answer the method's response.
 
+mod access_log;
 pub mod content;
 mod context;
 pub(crate) mod facts;
@@ -17,6 +18,7 @@ mod service;
 mod stream_response;
 mod trace;
 
+pub(crate) use access_log::access_line;
 pub(crate) use facts::text as header_text;
 pub use gateway_response::{ErrorContext, gateway_response};
 pub use report::{report_answer, report_request};

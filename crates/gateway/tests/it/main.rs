@@ -1,5 +1,7 @@
 //! The data plane over real sockets: plans made by hand, functions played by closures.
 
+#[cfg(test)]
+mod access_log;
 mod bodies;
 // The attribute is for clippy, which then takes their helpers for those of tests.
 #[cfg(test)]

@@ -12,8 +12,8 @@ use std::time::Duration;
 use base::clock::Clock;
 use base::limits::AccountLimits;
 use base::seams::{
-    Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, Outcome, SendFuture, StreamPart, StreamParts,
-    Streaming,
+    Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, LogLine, Outcome, SendFuture, StreamPart,
+    StreamParts, Streaming, WriteLog,
 };
 use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
@@ -122,6 +122,17 @@ impl AnswerElse for Other {
     }
 }
 
+/// What the stages' access logs have got.
+#[derive(Default)]
+struct Access(Mutex<Vec<String>>);
+
+impl WriteLog for Access {
+    fn write(&self, group_arn: &Arc<str>, line: LogLine) {
+        assert_eq!(group_arn.as_ref(), "group");
+        self.0.lock().unwrap().push(line.text);
+    }
+}
+
 /// What the access log has got.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
@@ -143,6 +154,7 @@ pub(crate) struct Node {
     gateway: Option<Gateway>,
     writer: Option<std::thread::JoinHandle<()>>,
     log: Log,
+    access: Arc<Access>,
 }
 
 impl Node {
@@ -189,6 +201,7 @@ impl Node {
         let sockets = listener::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
         let address = sockets[0].local_addr().unwrap();
         let out = Log::default();
+        let access = Arc::new(Access::default());
         let (log, writer) = gateway::log::start(out.clone());
         let settings = Settings {
             index: Arc::clone(&index),
@@ -196,6 +209,7 @@ impl Node {
             functions,
             other: Arc::new(Other),
             log,
+            logs: Some(Arc::clone(&access) as Arc<dyn WriteLog>),
             clock: Clock::System,
             domain: "localhost".into(),
             own_addresses: vec![address],
@@ -205,7 +219,7 @@ impl Node {
         let listeners = vec![Listener { sockets, tls: None }];
         let gateway =
             Gateway::start(Arc::new(settings), listeners, 2, Duration::from_secs(5), Arc::new(|_| {})).unwrap();
-        Node { address, gateway: Some(gateway), writer: Some(writer), log: out }
+        Node { address, gateway: Some(gateway), writer: Some(writer), log: out, access }
     }
 
     /// Sends one request to the API's stage `dev` and returns status, headers (lower case) and body.
@@ -248,6 +262,12 @@ impl Node {
 
     pub(crate) fn tester(&self) -> Arc<dyn TestInvoke> {
         self.gateway.as_ref().unwrap().tester()
+    }
+
+    /// Stops the gateway and returns the lines of the stage's own access log.
+    pub(crate) fn stop_for_access_log(mut self) -> Vec<String> {
+        self.gateway.take().unwrap().stop();
+        std::mem::take(&mut *self.access.0.lock().unwrap())
     }
 
     /// Stops the gateway and returns the access log's lines.
@@ -378,6 +398,7 @@ pub(crate) fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> Sta
         account_throttle: None,
         method_throttles: MethodThrottles::default(),
         sampling: None,
+        access_log: None,
     }
 }
 

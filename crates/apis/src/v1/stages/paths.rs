@@ -3,6 +3,7 @@
 
 use model_apigateway::PatchOperation;
 
+use super::access_log;
 use super::method_settings::{self, Meaning, Setting};
 use crate::patch::unescape;
 use crate::refusal::{Answer, Refusal};
@@ -36,6 +37,9 @@ pub(super) enum StageEdit {
     RemoveMethod(String),
     /// Logging of some kind: refused by AWS's own rule before it is refused by its name.
     Logging(&'static str),
+    /// A setting of the access log.
+    AccessLog(access_log::Edit),
+    RemoveAccessLog,
     /// Looked up.
     DocumentationVersion(Option<String>),
     Tracing(bool),
@@ -88,7 +92,7 @@ fn set(path: &str, value: &str) -> Answer<StageEdit> {
         return Ok(StageEdit::SetVariable(name, value.to_owned()));
     }
     if path.starts_with("/accessLogSettings") {
-        return access_log(path, value);
+        return access_log::read(path, value).map(StageEdit::AccessLog);
     }
     if let Some(setting) = method_settings::read(path, value) {
         return setting.map(|(method, meaning)| match meaning {
@@ -107,26 +111,12 @@ fn is_canary_path(path: &str) -> bool {
     })
 }
 
-fn access_log(path: &str, value: &str) -> Answer<StageEdit> {
-    match path {
-        "/accessLogSettings/destinationArn" | "/accessLogSettings/format" if value.is_empty() => {
-            Err(Refusal::bad_request("Access Log value must not be empty"))
-        }
-        "/accessLogSettings/destinationArn" | "/accessLogSettings/format" => {
-            Ok(StageEdit::Logging("accessLogSettings"))
-        }
-        _ => Err(Refusal::bad_request(
-            "Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, \
-             /accessLogSettings/format]",
-        )),
-    }
-}
-
 fn remove(path: &str) -> Answer<StageEdit> {
     match path {
         "/description" => return Ok(StageEdit::Description(None)),
         "/documentationVersion" => return Ok(StageEdit::DocumentationVersion(None)),
-        "/accessLogSettings" | "/canarySettings" => return Ok(StageEdit::Nothing),
+        "/accessLogSettings" => return Ok(StageEdit::RemoveAccessLog),
+        "/canarySettings" => return Ok(StageEdit::Nothing),
         _ => {}
     }
     if let Some(name) = path.strip_prefix("/variables/").filter(|name| !name.contains('/')) {

@@ -1,0 +1,336 @@
+//! Delivers lines of logs to the CloudWatch Logs that the operator names (`--service-endpoint logs=URL`).
+//!
+//! Whoever writes a line puts it into a bounded channel. One task on the control runtime gathers lines for at most a
+//! second and sends them on, a batch for each log group; what cannot be delivered is dropped, and the operator is told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use base::arn::Arn;
+use base::clock::Clock;
+use base::ids::random_bytes;
+use base::seams::{LogLine, WriteLog};
+use base::service_endpoints::ServiceEndpoint;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{Request, Response};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use sigv4::Credentials;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::forwarding::Clients;
+
+/// Lines that may wait.
+const WAITING_LINES: usize = 20_000;
+
+/// The longest that a line is kept back for others to join it.
+const GATHERING: Duration = Duration::from_secs(1);
+
+/// Lines and bytes of a batch: PutLogEvents takes no more. A line counts 26 bytes more than it has.
+const BATCH_LINES: usize = 10_000;
+const BATCH_BYTES: usize = 1024 * 1024;
+const BYTES_BESIDE: usize = 26;
+
+/// How often a batch is sent before it is given up, and the pause after the first time; it doubles.
+const ATTEMPTS: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// How long one call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Streams that are remembered.
+const STREAMS: usize = 1000;
+
+const TYPE: &str = "application/x-amz-json-1.1";
+
+/// The secret of calls that are signed without keys of the operator's: whoever takes them verifies none.
+const NO_SECRET: &str = "test";
+
+enum Message {
+    Line(Arc<str>, LogLine),
+    /// There will be no more.
+    End,
+}
+
+/// Takes lines.
+pub(crate) struct LogSink {
+    lines: mpsc::Sender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// What carries the lines on, until it is ended.
+pub(crate) struct Delivery {
+    lines: mpsc::Sender<Message>,
+    task: JoinHandle<()>,
+}
+
+impl WriteLog for LogSink {
+    fn write(&self, group_arn: &Arc<str>, line: LogLine) {
+        if self.lines.try_send(Message::Line(Arc::clone(group_arn), line)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Delivery {
+    /// Delivers what is left, for at most `grace`.
+    pub(crate) async fn end(self, grace: Duration) {
+        let Delivery { lines, task } = self;
+        let ended = async {
+            // A task that is gone has nothing left.
+            if lines.send(Message::End).await.is_ok() {
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            tracing::warn!("lines of access logs were not delivered in time and are lost");
+        }
+    }
+}
+
+/// Starts the delivery on `control`.
+pub(crate) fn start(endpoint: ServiceEndpoint, clock: Clock, control: &Handle) -> (LogSink, Delivery) {
+    let (lines, waiting) = mpsc::channel(WAITING_LINES);
+    let dropped = Arc::new(AtomicU64::new(0));
+    let sender = Sender { endpoint, clock, clients: Clients::new(), streams: HashMap::new() };
+    let task = control.spawn(deliver(waiting, sender, Arc::clone(&dropped)));
+    (LogSink { lines: lines.clone(), dropped }, Delivery { lines, task })
+}
+
+async fn deliver(mut waiting: mpsc::Receiver<Message>, mut sender: Sender, dropped: Arc<AtomicU64>) {
+    let mut is_last = false;
+    while !is_last {
+        let batches;
+        (batches, is_last) = gather(&mut waiting).await;
+        for (group_arn, lines) in batches {
+            let count = lines.len();
+            if let Err(reason) = sender.send(&group_arn, lines).await {
+                tracing::warn!(group = %group_arn, lines = count, reason, "lines of an access log could not be delivered");
+            }
+        }
+        // A round takes a second, unless so many lines come that a batch is full before.
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            tracing::warn!(
+                lines = lost,
+                "lines of access logs were dropped: they came faster than they were delivered"
+            );
+        }
+    }
+}
+
+/// Waits for lines and for those that come soon after, by log group; and whether they are the last ones.
+async fn gather(waiting: &mut mpsc::Receiver<Message>) -> (BTreeMap<Arc<str>, Vec<LogLine>>, bool) {
+    let mut batches: BTreeMap<Arc<str>, Vec<LogLine>> = BTreeMap::new();
+    let (mut lines, mut bytes) = (0, 0);
+    let mut deadline = None;
+    // The longest line still has room below the limit of a batch.
+    while lines < BATCH_LINES && bytes < BATCH_BYTES * 3 / 4 {
+        let received = match deadline {
+            None => waiting.recv().await,
+            Some(deadline) => match tokio::time::timeout_at(deadline, waiting.recv()).await {
+                Ok(received) => received,
+                Err(_) => return (batches, false),
+            },
+        };
+        let Some(Message::Line(group_arn, line)) = received else { return (batches, true) };
+        deadline.get_or_insert_with(|| Instant::now() + GATHERING);
+        (lines, bytes) = (lines + 1, bytes + line.text.len() + BYTES_BESIDE);
+        batches.entry(group_arn).or_default().push(line);
+    }
+    (batches, false)
+}
+
+/// Calls CloudWatch Logs.
+struct Sender {
+    endpoint: ServiceEndpoint,
+    clock: Clock,
+    clients: Clients,
+    /// The log stream of each group that there is one in.
+    streams: HashMap<Arc<str>, String>,
+}
+
+/// Why a call failed.
+#[derive(Debug)]
+enum Failure {
+    /// The error's code, and what it says.
+    Refused(String, String),
+    Unreachable(String),
+}
+
+impl Sender {
+    /// Sends a batch, several times if need be.
+    async fn send(&mut self, group_arn: &Arc<str>, mut lines: Vec<LogLine>) -> Result<(), String> {
+        // Data threads overtake each other; a batch has to be in order.
+        lines.sort_by_key(|line| line.at);
+        let arn = Arn::parse(group_arn).ok_or("its ARN is none")?;
+        let group = arn.resource.strip_prefix("log-group:").ok_or("its ARN is not a log group's")?;
+        let events: Vec<Value> =
+            lines.into_iter().map(|line| json!({"timestamp": line.at.0, "message": line.text})).collect();
+        let mut body = json!({"logGroupName": group, "logStreamName": "", "logEvents": events});
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 1;
+        loop {
+            let failure = match self.try_send(group_arn, &arn, group, &mut body).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            // Someone may have deleted the stream.
+            self.streams.remove(group_arn);
+            if attempt == ATTEMPTS || !failure.may_pass() {
+                return Err(failure.into_text());
+            }
+            tokio::time::sleep(pause).await;
+            (attempt, pause) = (attempt + 1, pause * 2);
+        }
+    }
+
+    async fn try_send(
+        &mut self,
+        group_arn: &Arc<str>,
+        arn: &Arn<'_>,
+        group: &str,
+        body: &mut Value,
+    ) -> Result<(), Failure> {
+        let stream = match self.streams.get(group_arn) {
+            Some(stream) => stream.clone(),
+            None => {
+                let stream = stream_name();
+                self.call(arn, "CreateLogStream", &json!({"logGroupName": group, "logStreamName": stream})).await?;
+                if self.streams.len() >= STREAMS {
+                    self.streams.clear();
+                }
+                self.streams.insert(Arc::clone(group_arn), stream.clone());
+                stream
+            }
+        };
+        body["logStreamName"] = stream.into();
+        self.call(arn, "PutLogEvents", body).await
+    }
+
+    async fn call(&self, arn: &Arn<'_>, operation: &str, body: &Value) -> Result<(), Failure> {
+        let request = self.request(arn, operation, Bytes::from(body.to_string())).map_err(Failure::Unreachable)?;
+        let answered = tokio::time::timeout(CALL_TIMEOUT, self.clients.send(&self.endpoint, request)).await;
+        let answer = answered
+            .map_err(|_| Failure::Unreachable("it did not answer in time".into()))?
+            .map_err(Failure::Unreachable)?;
+        if answer.status().is_success() { Ok(()) } else { Err(Failure::of(&answer)) }
+    }
+
+    fn request(&self, arn: &Arn<'_>, operation: &str, body: Bytes) -> Result<Request<Full<Bytes>>, String> {
+        let target = format!("Logs_20140328.{operation}");
+        let host = &self.endpoint.authority;
+        let credentials = match &self.endpoint.keys {
+            Some(keys) => Credentials { access_key_id: &keys.id, secret_access_key: &keys.secret, session_token: None },
+            None => Credentials { access_key_id: arn.account, secret_access_key: NO_SECRET, session_token: None },
+        };
+        let headers = [("content-type", TYPE), ("host", host), ("x-amz-target", &target)];
+        let hash = sigv4::payload_hash(&body);
+        let signed =
+            sigv4::sign(&credentials, (arn.region, "logs"), self.clock.now(), ("POST", "/", ""), &headers, &hash);
+        Request::post(format!("{}/", self.endpoint.url()))
+            .header(HOST, host.as_ref())
+            .header(CONTENT_TYPE, TYPE)
+            .header("x-amz-target", target)
+            .header("x-amz-date", signed.date)
+            .header(AUTHORIZATION, signed.authorization)
+            .body(Full::new(body))
+            .map_err(|error| format!("it cannot be asked: {error}"))
+    }
+}
+
+impl Failure {
+    fn of(answer: &Response<Bytes>) -> Failure {
+        let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let text = |names: [&str; 2]| names.iter().find_map(|name| body[*name].as_str()).unwrap_or_default();
+        let code = text(["__type", "code"]);
+        let code = code.rsplit('#').next().unwrap_or(code);
+        let code = if code.is_empty() { answer.status().as_u16().to_string() } else { code.to_owned() };
+        Failure::Refused(code, text(["message", "Message"]).to_owned())
+    }
+
+    /// Whether it may go well the next time.
+    fn may_pass(&self) -> bool {
+        match self {
+            Failure::Unreachable(_) => true,
+            Failure::Refused(code, _) => !matches!(
+                code.as_str(),
+                "AccessDeniedException" | "InvalidParameterException" | "UnrecognizedClientException"
+            ),
+        }
+    }
+
+    fn into_text(self) -> String {
+        match self {
+            Failure::Refused(code, text) => format!("{code}: {text}"),
+            Failure::Unreachable(text) => text,
+        }
+    }
+}
+
+/// Sixteen random bytes in hexadecimal digits, as AWS names the streams of access logs.
+fn stream_name() -> String {
+    random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use base::clock::Moment;
+
+    use super::*;
+
+    fn line(text: &str) -> LogLine {
+        LogLine { at: Moment(1), text: text.into() }
+    }
+
+    #[tokio::test]
+    async fn lines_are_gathered_by_group_up_to_a_batch() {
+        let (sender, mut waiting) = mpsc::channel(WAITING_LINES);
+        let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
+        for group in [&one, &other, &one] {
+            sender.send(Message::Line(Arc::clone(group), line("x"))).await.expect("there is room");
+        }
+        sender.send(Message::End).await.expect("there is room");
+        let (batches, is_last) = gather(&mut waiting).await;
+        assert_eq!((batches[&one].len(), batches[&other].len(), is_last), (2, 1, true));
+        for _ in 0..BATCH_LINES + 1 {
+            sender.send(Message::Line(Arc::clone(&one), line("x"))).await.expect("there is room");
+        }
+        let (batches, is_last) = gather(&mut waiting).await;
+        assert_eq!((batches[&one].len(), is_last), (BATCH_LINES, false));
+        for _ in 0..4 {
+            sender.send(Message::Line(Arc::clone(&one), line(&"x".repeat(256 * 1024)))).await.expect("there is room");
+        }
+        let (batches, _) = gather(&mut waiting).await;
+        let bytes: usize = batches[&one].iter().map(|line| line.text.len() + BYTES_BESIDE).sum();
+        assert!(bytes <= BATCH_BYTES + BYTES_BESIDE * 4, "{bytes}");
+    }
+
+    #[tokio::test]
+    async fn what_there_is_no_room_for_is_counted() {
+        let (lines, _waiting) = mpsc::channel(1);
+        let sink = LogSink { lines, dropped: Arc::default() };
+        for _ in 0..3 {
+            sink.write(&"group".into(), line("x"));
+        }
+        assert_eq!(sink.dropped.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn refusals_are_read() {
+        let answer = |body: &'static str| Response::new(Bytes::from_static(body.as_bytes()));
+        let refused = Failure::of(&answer(r#"{"__type":"com.amazonaws#InvalidParameterException","message":"no"}"#));
+        assert!(!refused.may_pass());
+        assert_eq!(refused.into_text(), "InvalidParameterException: no");
+        let refused = Failure::of(&answer("<html>"));
+        assert!(refused.may_pass());
+        assert_eq!(refused.into_text(), "200: ");
+        assert_eq!(stream_name().len(), 32);
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base::arn::Arn;
@@ -26,8 +26,9 @@ use tokio::time::Instant;
 
 use super::forwarding::Clients;
 
-/// Lines that may wait.
+/// Lines that may wait, and their bytes.
 const WAITING_LINES: usize = 20_000;
+const WAITING_BYTES: usize = 32 * 1024 * 1024;
 
 /// The longest that a line is kept back for others to join it.
 const GATHERING: Duration = Duration::from_secs(1);
@@ -61,7 +62,15 @@ enum Message {
 /// Takes lines.
 pub(crate) struct LogSink {
     lines: mpsc::Sender<Message>,
-    dropped: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// Of the lines that wait.
+    bytes: AtomicUsize,
+    /// Lines since the last warning.
+    dropped: AtomicU64,
 }
 
 /// What carries the lines on, until it is ended.
@@ -72,8 +81,12 @@ pub(crate) struct Delivery {
 
 impl WriteLog for LogSink {
     fn write(&self, group_arn: &Arc<str>, line: LogLine) {
-        if self.lines.try_send(Message::Line(Arc::clone(group_arn), line)).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let bytes = line.text.len();
+        let before = self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let has_room = before + bytes <= WAITING_BYTES;
+        if !has_room || self.lines.try_send(Message::Line(Arc::clone(group_arn), line)).is_err() {
+            self.counts.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -97,17 +110,17 @@ impl Delivery {
 /// Starts the delivery on `control`.
 pub(crate) fn start(endpoint: ServiceEndpoint, clock: Clock, control: &Handle) -> (LogSink, Delivery) {
     let (lines, waiting) = mpsc::channel(WAITING_LINES);
-    let dropped = Arc::new(AtomicU64::new(0));
+    let counts = Arc::new(Counts::default());
     let sender = Sender { endpoint, clock, clients: Clients::new(), streams: HashMap::new() };
-    let task = control.spawn(deliver(waiting, sender, Arc::clone(&dropped)));
-    (LogSink { lines: lines.clone(), dropped }, Delivery { lines, task })
+    let task = control.spawn(deliver(waiting, sender, Arc::clone(&counts)));
+    (LogSink { lines: lines.clone(), counts }, Delivery { lines, task })
 }
 
-async fn deliver(mut waiting: mpsc::Receiver<Message>, mut sender: Sender, dropped: Arc<AtomicU64>) {
+async fn deliver(mut waiting: mpsc::Receiver<Message>, mut sender: Sender, counts: Arc<Counts>) {
     let mut is_last = false;
     while !is_last {
         let batches;
-        (batches, is_last) = gather(&mut waiting).await;
+        (batches, is_last) = gather(&mut waiting, &counts).await;
         for (group_arn, lines) in batches {
             let count = lines.len();
             if let Err(reason) = sender.send(&group_arn, lines).await {
@@ -115,7 +128,7 @@ async fn deliver(mut waiting: mpsc::Receiver<Message>, mut sender: Sender, dropp
             }
         }
         // A round takes a second, unless so many lines come that a batch is full before.
-        let lost = dropped.swap(0, Ordering::Relaxed);
+        let lost = counts.dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tracing::warn!(
                 lines = lost,
@@ -126,7 +139,7 @@ async fn deliver(mut waiting: mpsc::Receiver<Message>, mut sender: Sender, dropp
 }
 
 /// Waits for lines and for those that come soon after, by log group; and whether they are the last ones.
-async fn gather(waiting: &mut mpsc::Receiver<Message>) -> (BTreeMap<Arc<str>, Vec<LogLine>>, bool) {
+async fn gather(waiting: &mut mpsc::Receiver<Message>, counts: &Counts) -> (BTreeMap<Arc<str>, Vec<LogLine>>, bool) {
     let mut batches: BTreeMap<Arc<str>, Vec<LogLine>> = BTreeMap::new();
     let (mut lines, mut bytes) = (0, 0);
     let mut deadline = None;
@@ -141,6 +154,7 @@ async fn gather(waiting: &mut mpsc::Receiver<Message>) -> (BTreeMap<Arc<str>, Ve
         };
         let Some(Message::Line(group_arn, line)) = received else { return (batches, true) };
         deadline.get_or_insert_with(|| Instant::now() + GATHERING);
+        counts.bytes.fetch_sub(line.text.len(), Ordering::Relaxed);
         (lines, bytes) = (lines + 1, bytes + line.text.len() + BYTES_BESIDE);
         batches.entry(group_arn).or_default().push(line);
     }
@@ -181,9 +195,9 @@ impl Sender {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
-            // Someone may have deleted the stream.
-            self.streams.remove(group_arn);
-            if attempt == ATTEMPTS || !failure.may_pass() {
+            // Someone may have deleted the stream; where there was none yet, it is the group that is not there.
+            let was_deleted = self.streams.remove(group_arn).is_some();
+            if attempt == ATTEMPTS || !failure.may_pass(was_deleted) {
                 return Err(failure.into_text());
             }
             tokio::time::sleep(pause).await;
@@ -255,10 +269,11 @@ impl Failure {
         Failure::Refused(code, text(["message", "Message"]).to_owned())
     }
 
-    /// Whether it may go well the next time.
-    fn may_pass(&self) -> bool {
+    /// Whether it may go well the next time; `had_stream` says whether a stream was known.
+    fn may_pass(&self, had_stream: bool) -> bool {
         match self {
             Failure::Unreachable(_) => true,
+            Failure::Refused(code, _) if code == "ResourceNotFoundException" => had_stream,
             Failure::Refused(code, _) => !matches!(
                 code.as_str(),
                 "AccessDeniedException" | "InvalidParameterException" | "UnrecognizedClientException"
@@ -292,22 +307,23 @@ mod tests {
     #[tokio::test]
     async fn lines_are_gathered_by_group_up_to_a_batch() {
         let (sender, mut waiting) = mpsc::channel(WAITING_LINES);
+        let counts = Counts::default();
         let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
         for group in [&one, &other, &one] {
             sender.send(Message::Line(Arc::clone(group), line("x"))).await.expect("there is room");
         }
         sender.send(Message::End).await.expect("there is room");
-        let (batches, is_last) = gather(&mut waiting).await;
+        let (batches, is_last) = gather(&mut waiting, &counts).await;
         assert_eq!((batches[&one].len(), batches[&other].len(), is_last), (2, 1, true));
         for _ in 0..BATCH_LINES + 1 {
             sender.send(Message::Line(Arc::clone(&one), line("x"))).await.expect("there is room");
         }
-        let (batches, is_last) = gather(&mut waiting).await;
+        let (batches, is_last) = gather(&mut waiting, &counts).await;
         assert_eq!((batches[&one].len(), is_last), (BATCH_LINES, false));
         for _ in 0..4 {
             sender.send(Message::Line(Arc::clone(&one), line(&"x".repeat(256 * 1024)))).await.expect("there is room");
         }
-        let (batches, _) = gather(&mut waiting).await;
+        let (batches, _) = gather(&mut waiting, &counts).await;
         let bytes: usize = batches[&one].iter().map(|line| line.text.len() + BYTES_BESIDE).sum();
         assert!(bytes <= BATCH_BYTES + BYTES_BESIDE * 4, "{bytes}");
     }
@@ -315,22 +331,26 @@ mod tests {
     #[tokio::test]
     async fn what_there_is_no_room_for_is_counted() {
         let (lines, _waiting) = mpsc::channel(1);
-        let sink = LogSink { lines, dropped: Arc::default() };
+        let sink = LogSink { lines, counts: Arc::default() };
+        sink.write(&"group".into(), line(&"x".repeat(WAITING_BYTES + 1)));
         for _ in 0..3 {
             sink.write(&"group".into(), line("x"));
         }
-        assert_eq!(sink.dropped.load(Ordering::Relaxed), 2);
+        assert_eq!(sink.counts.dropped.load(Ordering::Relaxed), 3);
+        assert_eq!(sink.counts.bytes.load(Ordering::Relaxed), 1);
     }
 
     #[test]
     fn refusals_are_read() {
         let answer = |body: &'static str| Response::new(Bytes::from_static(body.as_bytes()));
         let refused = Failure::of(&answer(r#"{"__type":"com.amazonaws#InvalidParameterException","message":"no"}"#));
-        assert!(!refused.may_pass());
+        assert!(!refused.may_pass(true));
         assert_eq!(refused.into_text(), "InvalidParameterException: no");
         let refused = Failure::of(&answer("<html>"));
-        assert!(refused.may_pass());
+        assert!(refused.may_pass(false));
         assert_eq!(refused.into_text(), "200: ");
+        let gone = Failure::of(&answer(r#"{"__type":"ResourceNotFoundException"}"#));
+        assert!(gone.may_pass(true) && !gone.may_pass(false));
         assert_eq!(stream_name().len(), 32);
     }
 }

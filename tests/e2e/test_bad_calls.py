@@ -18,6 +18,10 @@ from harness.rest_api import Api, call
 SECONDS = 5
 TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
 POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}'
+AUTHORIZER = (
+    "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/"
+    "arn:aws:lambda:us-east-1:000000000000:function:none/invocations"
+)
 
 
 class Caller:
@@ -89,8 +93,22 @@ def sacrifice(service, clients, port):
         api = Api(clients("apigateway"), port, name=name).mock("/word", body='"word"')
         deployment = api.deploy(name)
         arn = f"arn:aws:apigateway:us-east-1::/restapis/{api.id}"
+        client, here = clients("apigateway"), {"restApiId": api.id}
+        client.create_model(**here, name=name, contentType="application/json", schema="{}")
+        client.create_documentation_version(**here, documentationVersion=name)
+        part = client.create_documentation_part(**here, location={"type": "METHOD", "path": "/x"}, properties="{}")
+        authorizer = client.create_authorizer(
+            **here, name=name, type="TOKEN", identitySource="method.request.header.A", authorizerUri=AUTHORIZER
+        )
         return {
             "restApiId": api.id,
+            "modelName": name,
+            "contentType": "application/json",
+            "requestValidatorId": client.create_request_validator(**here, name=name)["id"],
+            "authorizerId": authorizer["id"],
+            "documentationPartId": part["id"],
+            "documentationVersion": name,
+            "properties": "{}",
             "resourceId": api.resource("/word"),
             "parentId": api.resource("/"),
             "httpMethod": "GET",

@@ -22,6 +22,8 @@ class Upstream:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body are written apart; without this the body waits for the head to be acknowledged.
+            disable_nagle_algorithm = True
             server_version = "upstream"
             sys_version = ""
 

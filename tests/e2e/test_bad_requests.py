@@ -32,6 +32,23 @@ SHOWN = (
     + ', "url": "$util.urlEncode($input.params(\'q\'))", "coded": "$util.base64Encode($input.params(\'q\'))"}'
 )
 BODY = '{"body": ' + ESCAPED % "$input.body" + ', "json": "$util.base64Encode($input.json(\'$\'))"}'
+OVERRIDE = """#set($name = $util.urlDecode($input.params('name')))#set($value = $util.urlDecode($input.params('value')))
+#set($context.responseOverride.header[$name] = $value)x"""
+# Headers by which HTTP itself works, with values that would make it fail.
+FRAMING = {
+    "Content-Length": "7",
+    "content-length": "-1",
+    "Transfer-Encoding": "chunked",
+    "Connection": "close, x-amzn-RequestId",
+    "Trailer": "X-A",
+    "Upgrade": "h2c",
+    "Content-Encoding": "gzip",
+    ":status": "404",
+    "Host": "elsewhere",
+    "Set-Cookie": "a=1",
+    "Date": "never",
+    "Server": "x",
+}
 FUNCTION = """
 import json
 dumps = json.dumps
@@ -40,6 +57,8 @@ def handler(event, context):
     if event["path"] == "/answer":
         json.dumps = lambda value: event["body"]
         return None
+    if event["path"] == "/named":
+        return {"statusCode": 200, "body": "x", **json.loads(event["body"])}
     q = (event["queryStringParameters"] or {}).get("q")
     shown = {"p": event["pathParameters"]["p"], "q": q, "h": event["headers"].get("X-Text"), "body": event["body"]}
     return {"statusCode": 200, "headers": {"X-Echo": q}, "body": json.dumps(shown)}
@@ -68,7 +87,9 @@ def api(apigateway, clients, server, upstream):
     functions.allow_gateway(clients("lambda"), "Shown")
     echo = functions.create(clients("lambda"), "Echo", ECHO)
     functions.allow_gateway(clients("lambda"), "Echo")
-    api.proxy("/function/{p}", "POST", function).proxy("/answer", "POST", function)
+    api.proxy("/function/{p}", "POST", function).proxy("/answer", "POST", function).proxy("/named", "POST", function)
+    api.backend("/override", "POST", upstream.url + "/echo", "HTTP")
+    api.response("/override", "POST", body=OVERRIDE)
     api.proxy("/custom", "POST", echo, type="AWS").response("/custom", "POST")
     apigateway.create_model(restApiId=api.id, name="Any", contentType="application/json", schema=json.dumps(ANY))
     validator = apigateway.create_request_validator(restApiId=api.id, name="body", validateRequestBody=True)["id"]
@@ -326,11 +347,38 @@ def test_texts_that_cannot_be_headers_are_not_sent_as_such(apigateway, server, c
     api.mock("/override", "POST", body=override)
     api.deploy()
     for number, text in enumerate(texts):
-        double = urllib.parse.quote(urllib.parse.quote(text, safe=""), safe="")
-        for path in (f"/static{number}", f"/override?q={double}"):
+        for path in (f"/static{number}", f"/override?q={twice(text)}"):
             answer = send(caller, api, path, b"{}")
             assert answer is not None and answer.status in (200, 500), (path, text, answer)
             assert "x-injected" not in [name.lower() for name in answer.names()], (path, text, answer)
+
+
+def test_headers_that_a_backend_names(api, caller):
+    """A function's answer and an override: the answer's frame stays whole, and there is no line but the one named."""
+    plain = send(caller, api, "/override?name=X-A&value=a", b"{}")
+    assert plain.header("X-A") == "a"
+    wrong = []
+    for name, value in [*FRAMING.items(), *((text, "x") for text in TEXTS), *(("X-A", text) for text in TEXTS)]:
+        query = f"?name={twice(name)}&value={twice(value)}"
+        for path, body in (
+            ("/named", {"headers": {name: value}}),
+            ("/named", {"multiValueHeaders": {name: [value, value]}}),
+            ("/named" + query, {"headers": {"X-A": [value], "X-B": {name: value}, "X-C": None}}),
+            ("/override" + query, {}),
+        ):
+            answer = send(caller, api, path, json.dumps(body).encode())
+            if answer is None or answer.status not in (200, 500, 502):
+                wrong.append(f"{path[:9]} {name[:80]!r}: {value[:80]!r}: {answer}")
+            elif "x-injected" in {header.lower() for header in answer.names()}:
+                wrong.append(f"{path[:9]} {name[:80]!r}: {value[:80]!r}: {answer}")
+            elif answer.status == 200 and answer.body.strip() != b"x":
+                wrong.append(f"{path[:9]} {name[:80]!r}: {value[:80]!r}: {answer}")
+    report(wrong)
+
+
+def twice(text):
+    """A query value that a template has to decode once more."""
+    return urllib.parse.quote(urllib.parse.quote(text, safe=""), safe="")
 
 
 def test_patterns_that_backtrack_end_soon(apigateway, server, caller, upstream):
@@ -342,6 +390,63 @@ def test_patterns_that_backtrack_end_soon(apigateway, server, caller, upstream):
     api.deploy()
     answer = send(caller, api, "/a", b"{}")
     assert answer is not None and answer.status in (200, 500), answer
+
+
+def is_pattern(caller, api, text):
+    """Whether a model with a pattern is taken."""
+    model = {"name": "Word", "contentType": "application/json", "schema": json.dumps({"pattern": text})}
+    answer = caller.send("POST", f"/restapis/{api.id}/models", SIGNED, json.dumps(model).encode())
+    if answer.status == 201:
+        assert caller.send("DELETE", f"/restapis/{api.id}/models/Word", SIGNED).status == 202
+    return answer.status == 201
+
+
+def test_texts_are_names_values_and_patterns_of_models(apigateway, server, caller):
+    api = Api(apigateway, server.port, name="models")
+    named = {"required": TEXTS, "properties": {text: {"enum": [text]} for text in TEXTS}, "additionalProperties": False}
+    taken = [text for text in TEXTS if is_pattern(caller, api, text)]
+    assert len(taken) > len(TEXTS) / 2
+    patterns = {"properties": {f"p{number}": {"pattern": text} for number, text in enumerate(taken)}}
+    described = {"title": "\n".join(TEXTS), "description": "\r".join(TEXTS), "default": TEXTS}
+    formats = {"properties": {text: {"format": text} for text in TEXTS}}
+    validator = apigateway.create_request_validator(restApiId=api.id, name="body", validateRequestBody=True)["id"]
+    for name, schema in {"Named": named, "Patterns": patterns, "Described": described, "Formats": formats}.items():
+        text = json.dumps({"type": "object", **schema})
+        apigateway.create_model(restApiId=api.id, name=name, contentType="application/json", schema=text)
+        assert apigateway.get_model(restApiId=api.id, modelName=name)["schema"] == text
+        assert apigateway.get_model_template(restApiId=api.id, modelName=name)["value"]
+        api.mock(f"/{name}", "POST", body="x")
+        apigateway.update_method(
+            **api.at(f"/{name}", "POST"),
+            patchOperations=[
+                {"op": "replace", "path": "/requestValidatorId", "value": validator},
+                {"op": "add", "path": "/requestModels/application~1json", "value": name},
+            ],
+        )
+    apigateway.put_gateway_response(
+        restApiId=api.id,
+        responseType="BAD_REQUEST_BODY",
+        responseTemplates={"application/json": "$context.error.validationErrorString"},
+    )
+    api.deploy()
+    whole = {text: text for text in TEXTS}
+    for name, body, status in (
+        ("Named", whole, 200),
+        ("Named", {**whole, "one more": 1}, 400),
+        ("Named", {text: text + "x" for text in TEXTS}, 400),
+        ("Named", {}, 400),
+        ("Described", {}, 200),
+        ("Formats", whole, 200),
+        ("Formats", {text: "x" for text in TEXTS}, 200),
+        ("Patterns", {f"p{number}": None for number, _ in enumerate(TEXTS)}, 200),
+    ):
+        answer = send(caller, api, f"/{name}", json.dumps(body).encode())
+        assert answer.status == status, (name, answer)
+        assert status == 200 or answer.text.startswith("["), answer
+    for value in ("a" * 3000 + "!", "[" * 3000, "\u00e9" * 3000, ""):
+        body = {f"p{number}": value for number, _ in enumerate(TEXTS)}
+        answer = send(caller, api, "/Patterns", json.dumps(body).encode())
+        assert answer.status == 400, answer
 
 
 @pytest.mark.parametrize(

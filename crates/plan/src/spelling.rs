@@ -4,35 +4,6 @@
 //! a function returns as these wrote them. The HTTP library knows lower case only, so the spelling is put back when an
 //! answer's head is written: the rule is here, and what departs from it goes beside the answer.
 
-/// Spells the name at the beginning of a head's line and returns its length; without a colon nothing is done.
-pub fn spell_line(line: &mut [u8]) -> Option<usize> {
-    let mut begins = true;
-    let mut length = 0;
-    for byte in line.iter_mut().take_while(|byte| **byte != b':') {
-        if begins {
-            byte.make_ascii_uppercase();
-        }
-        begins = *byte == b'-';
-        length += 1;
-    }
-    if length == line.len() {
-        return None;
-    }
-    let name = &mut line[..length];
-    match &*name {
-        b"Te" | b"Dnt" | b"Etag" | b"Content-Md5" | b"Www-Authenticate" => {
-            name.make_ascii_lowercase();
-            spell(name);
-        }
-        [b'X', b'-', b'A', b'm', b'z', ..] => {
-            name.make_ascii_lowercase();
-            spell_amazons(name);
-        }
-        _ => {}
-    }
-    Some(length)
-}
-
 /// Spells a name, given in lower case, where nobody wrote it otherwise.
 pub fn spell(name: &mut [u8]) {
     if name.starts_with(b"x-amz") {
@@ -106,9 +77,6 @@ mod tests {
             "x-amzn-RequestId",
         ] {
             assert!(is_usual(name), "{name}");
-            let mut line = format!("{}: x", name.to_ascii_lowercase()).into_bytes();
-            assert_eq!(spell_line(&mut line), Some(name.len()));
-            assert_eq!(line, format!("{name}: x").as_bytes());
         }
         for name in ["tesT-Multi", "test-header", "X-Amz-Apigw-Id", "etag", "\u{e4}-b"] {
             assert!(!is_usual(name), "{name}");

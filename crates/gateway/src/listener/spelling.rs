@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use memchr::memchr;
 use memchr::memmem::Finder;
-use plan::spelling::spell_line;
+use plan::spelling::spell;
 
 /// Names of an answer's headers that are not spelt by the rule. Travels as an extension of the response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,11 +70,11 @@ fn spell_head(bytes: &[u8], names: &[Box<str>], out: &mut Vec<u8>) -> Option<usi
     // A client that asks for it gets `close`; one of HTTP/1.0 expects it.
     let mut says_connection = !is_http11;
     while !lines.is_empty() {
-        let length = spell_line(lines)?;
-        let name = &mut lines[..length];
-        says_connection |= name == b"Connection";
-        if let Some(known) = names.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
-            name.copy_from_slice(known.as_bytes());
+        let name = lines.get_mut(..memchr(b':', lines)?)?;
+        says_connection |= name == b"connection";
+        match names.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
+            Some(known) => name.copy_from_slice(known.as_bytes()),
+            None => spell(name),
         }
         lines = lines.split_at_mut(memchr(b'\n', lines)? + 1).1;
     }

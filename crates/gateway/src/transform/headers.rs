@@ -1,6 +1,6 @@
 //! Which headers pass, which are renamed and which are dropped (REST data plane, section 7).
 
-use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Client headers that no later phase sees, and that are in no event.
 const FROM_CLIENT: &[&str] = &[
@@ -114,29 +114,6 @@ pub enum ResponseOf {
 /// a compressed body without it would be of no use to anyone, and we pass the body on as it is.
 pub fn is_coding(value: &[u8]) -> bool {
     [&b"gzip"[..], b"deflate", b"br", b"zstd", b"compress"].iter().any(|coding| value.eq_ignore_ascii_case(coding))
-}
-
-/// An HTTP backend's headers as the client of a proxy integration sees them. Most stay where they are: only those that
-/// are renamed or dropped are taken out, which is cheaper than putting each in its place anew.
-pub fn of_http_proxy(mut headers: HeaderMap) -> HeaderMap {
-    let touched: Vec<HeaderName> = headers.keys().filter(|name| may_change(name.as_str())).cloned().collect();
-    for name in touched {
-        let Entry::Occupied(entry) = headers.entry(&name) else { continue };
-        let values: Vec<HeaderValue> = entry.remove_entry_mult().1.collect();
-        for value in values {
-            add_to_response(&mut headers, ResponseOf::HttpProxy, name.clone(), value);
-        }
-    }
-    headers
-}
-
-/// Whether [`add_to_response`] may do anything with a header of a proxied answer but pass it on.
-fn may_change(name: &str) -> bool {
-    REMAPPED_PROXY.contains(&name)
-        || matches!(
-            name,
-            "via" | "keep-alive" | "content-encoding" | "transfer-encoding" | "x-amzn-requestid" | "www-authenticate"
-        )
 }
 
 /// Adds a response header under the name that the client sees, or drops it.

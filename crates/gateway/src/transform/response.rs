@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http_body::Body as _;
 use plan::spelling::is_usual;
 use plan::{Backend, ResponsePlan};
@@ -13,7 +13,7 @@ use templates::vtl::{Overrides, Template};
 
 use super::content::{self, Payload};
 use super::facts::Facts;
-use super::headers::of_http_proxy;
+use super::headers::{ResponseOf, add_to_response};
 use super::report::ENDPOINT_BODY;
 use super::{mapping, proxy_response, scope, stream_response};
 use crate::body::{Body, ReadError, read_whole};
@@ -70,7 +70,14 @@ fn http_proxy(exchange: &Exchange, routed: &Routed<'_>, response: Response<Respo
     if head.status.is_informational() {
         return Err(Fault::BackendUnreachable { reason: "the backend switches protocols unasked".into() });
     }
-    let headers = of_http_proxy(head.headers);
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + 4);
+    let mut last: Option<HeaderName> = None;
+    for (name, value) in head.headers {
+        last = name.or(last);
+        if let Some(name) = &last {
+            add_to_response(&mut headers, ResponseOf::HttpProxy, name.clone(), value);
+        }
+    }
     let body = match integration.streams {
         true => Body::paced(body, (exchange.started + integration.timeout).into()),
         false if body.size_hint().lower() > base::limits::GATEWAY_PAYLOAD_BYTES as u64 => return Err(too_large()),

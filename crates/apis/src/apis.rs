@@ -9,7 +9,7 @@ use base::clock::Clock;
 use base::limits::AccountLimits;
 use base::seams::SendFuture;
 use plan::{CompileStage, Lookup, PlanIndex, StagePlan, TestInvoke};
-use store::{Record, Scope, SharedStore, Stored, Transaction};
+use store::{Record, Scope, SharedStore, Stored};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::compile;
@@ -125,33 +125,6 @@ impl Apis {
             store::attempts(ATTEMPTS, overtaken, again).await
         });
         edit.await.unwrap_or_else(|error| Err(Refusal::Internal(format!("an edit did not end: {error}"))))
-    }
-
-    /// An edit of one resource and of what it holds: read, change, write.
-    pub(crate) async fn edit_resource<I, T>(
-        &self,
-        scope: &Scope,
-        (api, resource): (&str, &str),
-        input: I,
-        change: fn(&mut rows::Resource, &I) -> Answer<T>,
-    ) -> Answer<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        let input = (api.to_owned(), resource.to_owned(), input);
-        self.edit(scope, api, input, move |apis, scope, input| async move {
-            let (api, resource, input) = &*input;
-            let mut resource = apis.resource(&scope, api, resource).await?;
-            let before = resource.record.clone();
-            let outcome = change(&mut resource.record, input)?;
-            if resource.record != before {
-                let edit = Transaction::new().update(&scope, &resource.record, resource.revision);
-                apis.store.commit(edit).await?;
-            }
-            Ok(outcome)
-        })
-        .await
     }
 
     /// The lock of an API. Locks that nobody holds are forgotten now and then.

@@ -1,5 +1,6 @@
 //! Frontgate: an Amazon API Gateway that one can own.
 
+mod causes;
 mod cli;
 mod config;
 mod shutdown;

@@ -2,12 +2,13 @@
 //! compiled, for a plan belongs to one stage.
 
 use http::Uri;
+use http::uri::Authority;
 
 /// An address, split at its places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UriTemplate {
     parts: Vec<Part>,
-    /// The whole address, where it has no places and is well formed.
+    /// The whole address, where it has no places and a request can be sent to it.
     constant: Option<Uri>,
 }
 
@@ -34,7 +35,7 @@ impl UriTemplate {
             parts.push(Part::Text(rest.into()));
         }
         let constant = match parts.as_slice() {
-            [Part::Text(text)] => text.parse().ok(),
+            [Part::Text(text)] => text.parse().ok().filter(|uri| check(uri).is_ok()),
             _ => None,
         };
         UriTemplate { parts, constant }
@@ -48,7 +49,7 @@ impl UriTemplate {
         }
     }
 
-    /// The same, parsed; `None` also for what is not an address.
+    /// The same, parsed; `None` also for an address that is not sound.
     pub fn constant_uri(&self) -> Option<&Uri> {
         self.constant.as_ref()
     }
@@ -61,6 +62,23 @@ impl UriTemplate {
                 Part::Parameter(name) => value(name, out),
             }
         }
+    }
+}
+
+/// Whether a request can be sent to an address. A port is looked at here, for `http` takes any text for one and passes
+/// over it.
+///
+/// # Errors
+/// What is wrong, for the log.
+pub fn check(uri: &Uri) -> Result<(), &'static str> {
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
+        return Err("the integration's address needs http:// or https:// and a host");
+    }
+    let authority = uri.authority().map_or("", Authority::as_str);
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    match port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok()) {
+        true => Ok(()),
+        false => Err("the port of the integration's address is no number"),
     }
 }
 
@@ -86,5 +104,10 @@ mod tests {
         }
         assert_eq!(UriTemplate::parse("http://h/x").constant(), Some("http://h/x"));
         assert_eq!(UriTemplate::parse("http://h/{x}").constant(), None);
+        for (address, sound) in
+            [("http://h:1/x", true), ("http://[::1]/", true), ("ftp://h/", false), ("http://h:a/", false)]
+        {
+            assert_eq!(UriTemplate::parse(address).constant_uri().is_some(), sound, "{address}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a method may refer to by name or id: the API's models, request validators and authorizers.
+//! Edits of resources, and what their methods may refer to: the API's models, request validators and authorizers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +71,32 @@ pub(super) fn patches_below(operations: Option<&[PatchOperation]>, paths: &[&str
     given.into_iter().any(|given| paths.iter().any(|path| given.starts_with(path)))
 }
 
+/// What an edit does to a resource, told by its input.
+type Change<I, T> = fn(&mut Resource, &I) -> Answer<T>;
+
 impl Apis {
+    /// An edit of one resource and of what it holds: read, change, write.
+    pub(super) async fn edit_resource<I, T>(
+        &self,
+        scope: &Scope,
+        ids: (&str, &str),
+        input: I,
+        change: Change<I, T>,
+    ) -> Answer<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.edit_referring(
+            scope,
+            ids,
+            (input, change),
+            |_| false,
+            |resource, (input, change), _| change(resource, input),
+        )
+        .await
+    }
+
     /// An edit of one resource that may make it refer to what [`References`] has, if `refers` says so of the input. Such
     /// an edit replaces the API's head, as the deletion of a model, a validator or an authorizer does: of the two only one goes through.
     pub(super) async fn edit_referring<I, T>(

@@ -16,6 +16,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use crate::causes::with_causes;
+
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -152,16 +154,4 @@ impl ApiClient {
         }
         request.body(Full::new(body.into())).map_err(unsendable)
     }
-}
-
-/// An error and what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -20,6 +20,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use wire::forward::{Forward, ForwardError, Forwarding};
 
+use crate::causes::with_causes;
+
 /// How long a service may take over a whole answer. The longest calls of AWS (a synchronous execution) take 5 minutes.
 const LONGEST_CALL: Duration = Duration::from_secs(330);
 
@@ -188,18 +190,6 @@ fn remove_of_connection(headers: &mut HeaderMap) {
     for name in named.iter().chain(&OF_A_CONNECTION) {
         headers.remove(name);
     }
-}
-
-/// An error and what lies below it.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -121,6 +121,20 @@ pub(super) fn is_event(facts: &Facts<'_>, overrides: &Overrides) -> Result<bool,
 }
 
 impl Mapped {
+    /// Appends the query parameters to an address, which may have some already.
+    pub(super) fn push_query_to(&self, address: &mut String) {
+        let mut separator = if address.contains('?') { '&' } else { '?' };
+        for (name, values) in &self.query {
+            for value in values {
+                address.push(separator);
+                separator = '&';
+                push_query(address, name);
+                address.push('=');
+                push_query(address, value);
+            }
+        }
+    }
+
     /// Lays a template's overrides over the mappings: they win over a parameter of the same name.
     pub(super) fn apply(&mut self, overrides: &Overrides) {
         for (name, value) in overrides.request_headers() {

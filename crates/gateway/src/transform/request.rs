@@ -6,8 +6,7 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
-use http::uri::Authority;
-use http::{Method, Request, Uri};
+use http::{Method, Request};
 use plan::integration::{ContentHandling, Passthrough, RequestMapping};
 use plan::media::mime;
 use plan::{Backend, UriTemplate};
@@ -308,18 +307,15 @@ fn http_call(
 ) -> Result<Call, Fault> {
     let bad = |reason: &'static str| Fault::BadEndpoint { reason: reason.into() };
     let uri = match uri.constant_uri() {
+        // It was looked at when the plan was compiled.
         Some(constant) if client_query.is_none() && mapped.query.is_empty() => constant.clone(),
         _ => {
             let address = address(uri, client_query, mapped);
-            address.parse().map_err(|_| bad("the integration's address is not a URL"))?
+            let uri = address.parse().map_err(|_| bad("the integration's address is not a URL"))?;
+            plan::uri::check(&uri).map_err(bad)?;
+            uri
         }
     };
-    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
-        return Err(bad("the integration's address needs http:// or https:// and a host"));
-    }
-    if !has_sound_port(&uri) {
-        return Err(bad("the port of the integration's address is no number"));
-    }
     if let Some(length) = body.length() {
         // A body of known length says so, an empty one too where the verb lets one expect a body; others go in chunks.
         if length > 0 || !takes_no_body(&method) {
@@ -329,13 +325,6 @@ fn http_call(
     let mut request = Request::new(body);
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
     Ok(Call::Http(Box::new(request)))
-}
-
-/// Whether the port of an address, if it names one, is a number; `http` takes any text for one and passes over it.
-fn has_sound_port(uri: &Uri) -> bool {
-    let authority = uri.authority().map_or("", Authority::as_str);
-    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
-    port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 /// The integration's address with its places filled, and the query that client and mappings give it.
@@ -349,20 +338,10 @@ fn address(uri: &UriTemplate, client_query: Option<&str>, mapped: &Mapped) -> St
             }
         }),
     }
-    let mut separator = if address.contains('?') { '&' } else { '?' };
     if let Some(query) = client_query {
-        address.push(separator);
+        address.push(if address.contains('?') { '&' } else { '?' });
         address.push_str(query);
-        separator = '&';
     }
-    for (name, values) in &mapped.query {
-        for value in values {
-            address.push(separator);
-            separator = '&';
-            mapping::push_query(&mut address, name);
-            address.push('=');
-            mapping::push_query(&mut address, value);
-        }
-    }
+    mapped.push_query_to(&mut address);
     address
 }

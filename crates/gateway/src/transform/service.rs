@@ -64,16 +64,7 @@ fn address(service: &Service, mapped: &Mapped) -> String {
             mapping::push_path(out, value);
         }
     });
-    let mut separator = if address.contains('?') { '&' } else { '?' };
-    for (name, values) in &mapped.query {
-        for value in values {
-            address.push(separator);
-            separator = '&';
-            mapping::push_query(&mut address, name);
-            address.push('=');
-            mapping::push_query(&mut address, value);
-        }
-    }
+    mapped.push_query_to(&mut address);
     address
 }
 

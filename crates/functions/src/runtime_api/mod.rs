@@ -12,6 +12,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -59,7 +60,9 @@ impl RuntimeApi {
             let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
+                    // No descriptors, for example: asking again at once would only keep the thread from its other work.
                     tracing::debug!(%error, "a connection to a Runtime API was not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };

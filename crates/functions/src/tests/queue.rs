@@ -26,12 +26,11 @@ fn lines(file: &Path) -> Vec<String> {
     std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-/// How many invocations are not settled.
+/// How many invocations are not settled. An invocation and its event go in one commit, but may go between two reads.
 async fn left(lab: &Lab) -> usize {
     let events = lab.data.store().list_all::<QueuedEvent>().await.unwrap().len();
     let invocations = lab.data.store().list_all::<QueuedInvocation>().await.unwrap().len();
-    assert_eq!(events, invocations);
-    invocations
+    events.max(invocations)
 }
 
 async fn settled(lab: &Lab) {

@@ -5,6 +5,16 @@ use base::shape::{Operation, OperationModel};
 
 use crate::types::*;
 
+/// The operation `AddLayerVersionPermission`: `POST /2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy`.
+#[derive(Clone, Copy, Debug)]
+pub struct AddLayerVersionPermission;
+
+impl Operation for AddLayerVersionPermission {
+    type Input = AddLayerVersionPermissionRequest;
+    type Output = AddLayerVersionPermissionResponse;
+    const MODEL: &'static OperationModel = &crate::service::ADD_LAYER_VERSION_PERMISSION;
+}
+
 /// The operation `AddPermission`: `POST /2015-03-31/functions/{FunctionName}/policy`.
 #[derive(Clone, Copy, Debug)]
 pub struct AddPermission;
@@ -35,6 +45,16 @@ impl Operation for CreateFunction {
     const MODEL: &'static OperationModel = &crate::service::CREATE_FUNCTION;
 }
 
+/// The operation `CreateFunctionUrlConfig`: `POST /2021-10-31/functions/{FunctionName}/url`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateFunctionUrlConfig;
+
+impl Operation for CreateFunctionUrlConfig {
+    type Input = CreateFunctionUrlConfigRequest;
+    type Output = CreateFunctionUrlConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::CREATE_FUNCTION_URL_CONFIG;
+}
+
 /// The operation `DeleteAlias`: `DELETE /2015-03-31/functions/{FunctionName}/aliases/{Name}`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteAlias;
@@ -53,6 +73,66 @@ impl Operation for DeleteFunction {
     type Input = DeleteFunctionRequest;
     type Output = DeleteFunctionResponse;
     const MODEL: &'static OperationModel = &crate::service::DELETE_FUNCTION;
+}
+
+/// The operation `DeleteFunctionConcurrency`: `DELETE /2017-10-31/functions/{FunctionName}/concurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteFunctionConcurrency;
+
+impl Operation for DeleteFunctionConcurrency {
+    type Input = DeleteFunctionConcurrencyRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_FUNCTION_CONCURRENCY;
+}
+
+/// The operation `DeleteFunctionEventInvokeConfig`: `DELETE /2019-09-25/functions/{FunctionName}/event-invoke-config`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteFunctionEventInvokeConfig;
+
+impl Operation for DeleteFunctionEventInvokeConfig {
+    type Input = DeleteFunctionEventInvokeConfigRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_FUNCTION_EVENT_INVOKE_CONFIG;
+}
+
+/// The operation `DeleteFunctionUrlConfig`: `DELETE /2021-10-31/functions/{FunctionName}/url`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteFunctionUrlConfig;
+
+impl Operation for DeleteFunctionUrlConfig {
+    type Input = DeleteFunctionUrlConfigRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_FUNCTION_URL_CONFIG;
+}
+
+/// The operation `DeleteLayerVersion`: `DELETE /2018-10-31/layers/{LayerName}/versions/{VersionNumber}`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteLayerVersion;
+
+impl Operation for DeleteLayerVersion {
+    type Input = DeleteLayerVersionRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_LAYER_VERSION;
+}
+
+/// The operation `DeleteProvisionedConcurrencyConfig`: `DELETE /2019-09-30/functions/{FunctionName}/provisioned-concurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteProvisionedConcurrencyConfig;
+
+impl Operation for DeleteProvisionedConcurrencyConfig {
+    type Input = DeleteProvisionedConcurrencyConfigRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_PROVISIONED_CONCURRENCY_CONFIG;
+}
+
+/// The operation `GetAccountSettings`: `GET /2016-08-19/account-settings`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetAccountSettings;
+
+impl Operation for GetAccountSettings {
+    type Input = GetAccountSettingsRequest;
+    type Output = GetAccountSettingsResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_ACCOUNT_SETTINGS;
 }
 
 /// The operation `GetAlias`: `GET /2015-03-31/functions/{FunctionName}/aliases/{Name}`.
@@ -75,6 +155,26 @@ impl Operation for GetFunction {
     const MODEL: &'static OperationModel = &crate::service::GET_FUNCTION;
 }
 
+/// The operation `GetFunctionCodeSigningConfig`: `GET /2020-06-30/functions/{FunctionName}/code-signing-config`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionCodeSigningConfig;
+
+impl Operation for GetFunctionCodeSigningConfig {
+    type Input = GetFunctionCodeSigningConfigRequest;
+    type Output = GetFunctionCodeSigningConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_FUNCTION_CODE_SIGNING_CONFIG;
+}
+
+/// The operation `GetFunctionConcurrency`: `GET /2019-09-30/functions/{FunctionName}/concurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionConcurrency;
+
+impl Operation for GetFunctionConcurrency {
+    type Input = GetFunctionConcurrencyRequest;
+    type Output = GetFunctionConcurrencyResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_FUNCTION_CONCURRENCY;
+}
+
 /// The operation `GetFunctionConfiguration`: `GET /2015-03-31/functions/{FunctionName}/configuration`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetFunctionConfiguration;
@@ -85,6 +185,66 @@ impl Operation for GetFunctionConfiguration {
     const MODEL: &'static OperationModel = &crate::service::GET_FUNCTION_CONFIGURATION;
 }
 
+/// The operation `GetFunctionEventInvokeConfig`: `GET /2019-09-25/functions/{FunctionName}/event-invoke-config`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionEventInvokeConfig;
+
+impl Operation for GetFunctionEventInvokeConfig {
+    type Input = GetFunctionEventInvokeConfigRequest;
+    type Output = FunctionEventInvokeConfig;
+    const MODEL: &'static OperationModel = &crate::service::GET_FUNCTION_EVENT_INVOKE_CONFIG;
+}
+
+/// The operation `GetFunctionRecursionConfig`: `GET /2024-08-31/functions/{FunctionName}/recursion-config`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionRecursionConfig;
+
+impl Operation for GetFunctionRecursionConfig {
+    type Input = GetFunctionRecursionConfigRequest;
+    type Output = GetFunctionRecursionConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_FUNCTION_RECURSION_CONFIG;
+}
+
+/// The operation `GetFunctionUrlConfig`: `GET /2021-10-31/functions/{FunctionName}/url`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionUrlConfig;
+
+impl Operation for GetFunctionUrlConfig {
+    type Input = GetFunctionUrlConfigRequest;
+    type Output = GetFunctionUrlConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_FUNCTION_URL_CONFIG;
+}
+
+/// The operation `GetLayerVersion`: `GET /2018-10-31/layers/{LayerName}/versions/{VersionNumber}`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetLayerVersion;
+
+impl Operation for GetLayerVersion {
+    type Input = GetLayerVersionRequest;
+    type Output = GetLayerVersionResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_LAYER_VERSION;
+}
+
+/// The operation `GetLayerVersionByArn`: `GET /2018-10-31/layers?find=LayerVersion`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetLayerVersionByArn;
+
+impl Operation for GetLayerVersionByArn {
+    type Input = GetLayerVersionByArnRequest;
+    type Output = GetLayerVersionResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_LAYER_VERSION_BY_ARN;
+}
+
+/// The operation `GetLayerVersionPolicy`: `GET /2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetLayerVersionPolicy;
+
+impl Operation for GetLayerVersionPolicy {
+    type Input = GetLayerVersionPolicyRequest;
+    type Output = GetLayerVersionPolicyResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_LAYER_VERSION_POLICY;
+}
+
 /// The operation `GetPolicy`: `GET /2015-03-31/functions/{FunctionName}/policy`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetPolicy;
@@ -93,6 +253,26 @@ impl Operation for GetPolicy {
     type Input = GetPolicyRequest;
     type Output = GetPolicyResponse;
     const MODEL: &'static OperationModel = &crate::service::GET_POLICY;
+}
+
+/// The operation `GetProvisionedConcurrencyConfig`: `GET /2019-09-30/functions/{FunctionName}/provisioned-concurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetProvisionedConcurrencyConfig;
+
+impl Operation for GetProvisionedConcurrencyConfig {
+    type Input = GetProvisionedConcurrencyConfigRequest;
+    type Output = GetProvisionedConcurrencyConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_PROVISIONED_CONCURRENCY_CONFIG;
+}
+
+/// The operation `GetRuntimeManagementConfig`: `GET /2021-07-20/functions/{FunctionName}/runtime-management-config`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetRuntimeManagementConfig;
+
+impl Operation for GetRuntimeManagementConfig {
+    type Input = GetRuntimeManagementConfigRequest;
+    type Output = GetRuntimeManagementConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::GET_RUNTIME_MANAGEMENT_CONFIG;
 }
 
 /// The operation `Invoke`: `POST /2015-03-31/functions/{FunctionName}/invocations`.
@@ -113,6 +293,34 @@ impl Operation for Invoke {
     }
 }
 
+/// The operation `InvokeAsync`: `POST /2014-11-13/functions/{FunctionName}/invoke-async`.
+#[derive(Clone, Copy, Debug)]
+pub struct InvokeAsync;
+
+impl Operation for InvokeAsync {
+    type Input = InvokeAsyncRequest;
+    type Output = InvokeAsyncResponse;
+    const MODEL: &'static OperationModel = &crate::service::INVOKE_ASYNC;
+
+    fn set_payload(input: &mut Self::Input, body: bytes::Bytes) {
+        input.invoke_args = base::shape::Blob(body);
+    }
+}
+
+/// The operation `InvokeWithResponseStream`: `POST /2021-11-15/functions/{FunctionName}/response-streaming-invocations`.
+#[derive(Clone, Copy, Debug)]
+pub struct InvokeWithResponseStream;
+
+impl Operation for InvokeWithResponseStream {
+    type Input = InvokeWithResponseStreamRequest;
+    type Output = InvokeWithResponseStreamResponse;
+    const MODEL: &'static OperationModel = &crate::service::INVOKE_WITH_RESPONSE_STREAM;
+
+    fn set_payload(input: &mut Self::Input, body: bytes::Bytes) {
+        input.payload = Some(base::shape::Sensitive(base::shape::Blob(body)));
+    }
+}
+
 /// The operation `ListAliases`: `GET /2015-03-31/functions/{FunctionName}/aliases`.
 #[derive(Clone, Copy, Debug)]
 pub struct ListAliases;
@@ -121,6 +329,26 @@ impl Operation for ListAliases {
     type Input = ListAliasesRequest;
     type Output = ListAliasesResponse;
     const MODEL: &'static OperationModel = &crate::service::LIST_ALIASES;
+}
+
+/// The operation `ListFunctionEventInvokeConfigs`: `GET /2019-09-25/functions/{FunctionName}/event-invoke-config/list`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListFunctionEventInvokeConfigs;
+
+impl Operation for ListFunctionEventInvokeConfigs {
+    type Input = ListFunctionEventInvokeConfigsRequest;
+    type Output = ListFunctionEventInvokeConfigsResponse;
+    const MODEL: &'static OperationModel = &crate::service::LIST_FUNCTION_EVENT_INVOKE_CONFIGS;
+}
+
+/// The operation `ListFunctionUrlConfigs`: `GET /2021-10-31/functions/{FunctionName}/urls`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListFunctionUrlConfigs;
+
+impl Operation for ListFunctionUrlConfigs {
+    type Input = ListFunctionUrlConfigsRequest;
+    type Output = ListFunctionUrlConfigsResponse;
+    const MODEL: &'static OperationModel = &crate::service::LIST_FUNCTION_URL_CONFIGS;
 }
 
 /// The operation `ListFunctions`: `GET /2015-03-31/functions`.
@@ -133,6 +361,46 @@ impl Operation for ListFunctions {
     const MODEL: &'static OperationModel = &crate::service::LIST_FUNCTIONS;
 }
 
+/// The operation `ListLayerVersions`: `GET /2018-10-31/layers/{LayerName}/versions`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListLayerVersions;
+
+impl Operation for ListLayerVersions {
+    type Input = ListLayerVersionsRequest;
+    type Output = ListLayerVersionsResponse;
+    const MODEL: &'static OperationModel = &crate::service::LIST_LAYER_VERSIONS;
+}
+
+/// The operation `ListLayers`: `GET /2018-10-31/layers`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListLayers;
+
+impl Operation for ListLayers {
+    type Input = ListLayersRequest;
+    type Output = ListLayersResponse;
+    const MODEL: &'static OperationModel = &crate::service::LIST_LAYERS;
+}
+
+/// The operation `ListProvisionedConcurrencyConfigs`: `GET /2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListProvisionedConcurrencyConfigs;
+
+impl Operation for ListProvisionedConcurrencyConfigs {
+    type Input = ListProvisionedConcurrencyConfigsRequest;
+    type Output = ListProvisionedConcurrencyConfigsResponse;
+    const MODEL: &'static OperationModel = &crate::service::LIST_PROVISIONED_CONCURRENCY_CONFIGS;
+}
+
+/// The operation `ListTags`: `GET /2017-03-31/tags/{Resource}`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListTags;
+
+impl Operation for ListTags {
+    type Input = ListTagsRequest;
+    type Output = ListTagsResponse;
+    const MODEL: &'static OperationModel = &crate::service::LIST_TAGS;
+}
+
 /// The operation `ListVersionsByFunction`: `GET /2015-03-31/functions/{FunctionName}/versions`.
 #[derive(Clone, Copy, Debug)]
 pub struct ListVersionsByFunction;
@@ -141,6 +409,16 @@ impl Operation for ListVersionsByFunction {
     type Input = ListVersionsByFunctionRequest;
     type Output = ListVersionsByFunctionResponse;
     const MODEL: &'static OperationModel = &crate::service::LIST_VERSIONS_BY_FUNCTION;
+}
+
+/// The operation `PublishLayerVersion`: `POST /2018-10-31/layers/{LayerName}/versions`.
+#[derive(Clone, Copy, Debug)]
+pub struct PublishLayerVersion;
+
+impl Operation for PublishLayerVersion {
+    type Input = PublishLayerVersionRequest;
+    type Output = PublishLayerVersionResponse;
+    const MODEL: &'static OperationModel = &crate::service::PUBLISH_LAYER_VERSION;
 }
 
 /// The operation `PublishVersion`: `POST /2015-03-31/functions/{FunctionName}/versions`.
@@ -153,6 +431,66 @@ impl Operation for PublishVersion {
     const MODEL: &'static OperationModel = &crate::service::PUBLISH_VERSION;
 }
 
+/// The operation `PutFunctionConcurrency`: `PUT /2017-10-31/functions/{FunctionName}/concurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutFunctionConcurrency;
+
+impl Operation for PutFunctionConcurrency {
+    type Input = PutFunctionConcurrencyRequest;
+    type Output = Concurrency;
+    const MODEL: &'static OperationModel = &crate::service::PUT_FUNCTION_CONCURRENCY;
+}
+
+/// The operation `PutFunctionEventInvokeConfig`: `PUT /2019-09-25/functions/{FunctionName}/event-invoke-config`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutFunctionEventInvokeConfig;
+
+impl Operation for PutFunctionEventInvokeConfig {
+    type Input = PutFunctionEventInvokeConfigRequest;
+    type Output = FunctionEventInvokeConfig;
+    const MODEL: &'static OperationModel = &crate::service::PUT_FUNCTION_EVENT_INVOKE_CONFIG;
+}
+
+/// The operation `PutFunctionRecursionConfig`: `PUT /2024-08-31/functions/{FunctionName}/recursion-config`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutFunctionRecursionConfig;
+
+impl Operation for PutFunctionRecursionConfig {
+    type Input = PutFunctionRecursionConfigRequest;
+    type Output = PutFunctionRecursionConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::PUT_FUNCTION_RECURSION_CONFIG;
+}
+
+/// The operation `PutProvisionedConcurrencyConfig`: `PUT /2019-09-30/functions/{FunctionName}/provisioned-concurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutProvisionedConcurrencyConfig;
+
+impl Operation for PutProvisionedConcurrencyConfig {
+    type Input = PutProvisionedConcurrencyConfigRequest;
+    type Output = PutProvisionedConcurrencyConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::PUT_PROVISIONED_CONCURRENCY_CONFIG;
+}
+
+/// The operation `PutRuntimeManagementConfig`: `PUT /2021-07-20/functions/{FunctionName}/runtime-management-config`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutRuntimeManagementConfig;
+
+impl Operation for PutRuntimeManagementConfig {
+    type Input = PutRuntimeManagementConfigRequest;
+    type Output = PutRuntimeManagementConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::PUT_RUNTIME_MANAGEMENT_CONFIG;
+}
+
+/// The operation `RemoveLayerVersionPermission`: `DELETE /2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}`.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoveLayerVersionPermission;
+
+impl Operation for RemoveLayerVersionPermission {
+    type Input = RemoveLayerVersionPermissionRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::REMOVE_LAYER_VERSION_PERMISSION;
+}
+
 /// The operation `RemovePermission`: `DELETE /2015-03-31/functions/{FunctionName}/policy/{StatementId}`.
 #[derive(Clone, Copy, Debug)]
 pub struct RemovePermission;
@@ -161,6 +499,26 @@ impl Operation for RemovePermission {
     type Input = RemovePermissionRequest;
     type Output = ();
     const MODEL: &'static OperationModel = &crate::service::REMOVE_PERMISSION;
+}
+
+/// The operation `TagResource`: `POST /2017-03-31/tags/{Resource}`.
+#[derive(Clone, Copy, Debug)]
+pub struct TagResource;
+
+impl Operation for TagResource {
+    type Input = TagResourceRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::TAG_RESOURCE;
+}
+
+/// The operation `UntagResource`: `DELETE /2017-03-31/tags/{Resource}`.
+#[derive(Clone, Copy, Debug)]
+pub struct UntagResource;
+
+impl Operation for UntagResource {
+    type Input = UntagResourceRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::UNTAG_RESOURCE;
 }
 
 /// The operation `UpdateAlias`: `PUT /2015-03-31/functions/{FunctionName}/aliases/{Name}`.
@@ -191,4 +549,24 @@ impl Operation for UpdateFunctionConfiguration {
     type Input = UpdateFunctionConfigurationRequest;
     type Output = FunctionConfiguration;
     const MODEL: &'static OperationModel = &crate::service::UPDATE_FUNCTION_CONFIGURATION;
+}
+
+/// The operation `UpdateFunctionEventInvokeConfig`: `POST /2019-09-25/functions/{FunctionName}/event-invoke-config`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateFunctionEventInvokeConfig;
+
+impl Operation for UpdateFunctionEventInvokeConfig {
+    type Input = UpdateFunctionEventInvokeConfigRequest;
+    type Output = FunctionEventInvokeConfig;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_FUNCTION_EVENT_INVOKE_CONFIG;
+}
+
+/// The operation `UpdateFunctionUrlConfig`: `PUT /2021-10-31/functions/{FunctionName}/url`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateFunctionUrlConfig;
+
+impl Operation for UpdateFunctionUrlConfig {
+    type Input = UpdateFunctionUrlConfigRequest;
+    type Output = UpdateFunctionUrlConfigResponse;
+    const MODEL: &'static OperationModel = &crate::service::UPDATE_FUNCTION_URL_CONFIG;
 }

@@ -109,11 +109,19 @@ pub(crate) static ADD_LAYER_VERSION_PERMISSION: OperationModel = OperationModel 
     method: "POST",
     uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
     status: 201,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::ADD_LAYER_VERSION_PERMISSION_REQUEST),
+    output: Some(&shapes::ADD_LAYER_VERSION_PERMISSION_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::POLICY_LENGTH_EXCEEDED_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        &errors::PRECONDITION_FAILED_EXCEPTION,
+    ],
 };
 
 pub(crate) static ADD_PERMISSION: OperationModel = OperationModel {
@@ -230,11 +238,17 @@ pub(crate) static CREATE_FUNCTION_URL_CONFIG: OperationModel = OperationModel {
     method: "POST",
     uri: "/2021-10-31/functions/{FunctionName}/url",
     status: 201,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::CREATE_FUNCTION_URL_CONFIG_REQUEST),
+    output: Some(&shapes::CREATE_FUNCTION_URL_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_ALIAS: OperationModel = OperationModel {
@@ -325,11 +339,17 @@ pub(crate) static DELETE_FUNCTION_CONCURRENCY: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/2017-10-31/functions/{FunctionName}/concurrency",
     status: 204,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_FUNCTION_CONCURRENCY_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_FUNCTION_EVENT_INVOKE_CONFIG: OperationModel = OperationModel {
@@ -337,11 +357,17 @@ pub(crate) static DELETE_FUNCTION_EVENT_INVOKE_CONFIG: OperationModel = Operatio
     method: "DELETE",
     uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
     status: 204,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_FUNCTION_URL_CONFIG: OperationModel = OperationModel {
@@ -349,11 +375,16 @@ pub(crate) static DELETE_FUNCTION_URL_CONFIG: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/2021-10-31/functions/{FunctionName}/url",
     status: 204,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_FUNCTION_URL_CONFIG_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_LAYER_VERSION: OperationModel = OperationModel {
@@ -361,11 +392,11 @@ pub(crate) static DELETE_LAYER_VERSION: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
     status: 204,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_LAYER_VERSION_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[&errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION],
 };
 
 pub(crate) static DELETE_PROVISIONED_CONCURRENCY_CONFIG: OperationModel = OperationModel {
@@ -373,11 +404,17 @@ pub(crate) static DELETE_PROVISIONED_CONCURRENCY_CONFIG: OperationModel = Operat
     method: "DELETE",
     uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
     status: 204,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_ACCOUNT_SETTINGS: OperationModel = OperationModel {
@@ -385,11 +422,11 @@ pub(crate) static GET_ACCOUNT_SETTINGS: OperationModel = OperationModel {
     method: "GET",
     uri: "/2016-08-19/account-settings",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_ACCOUNT_SETTINGS_REQUEST),
+    output: Some(&shapes::GET_ACCOUNT_SETTINGS_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[&errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION],
 };
 
 pub(crate) static GET_ALIAS: OperationModel = OperationModel {
@@ -503,11 +540,16 @@ pub(crate) static GET_FUNCTION_CODE_SIGNING_CONFIG: OperationModel = OperationMo
     method: "GET",
     uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST),
+    output: Some(&shapes::GET_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_FUNCTION_CONCURRENCY: OperationModel = OperationModel {
@@ -515,11 +557,16 @@ pub(crate) static GET_FUNCTION_CONCURRENCY: OperationModel = OperationModel {
     method: "GET",
     uri: "/2019-09-30/functions/{FunctionName}/concurrency",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_FUNCTION_CONCURRENCY_REQUEST),
+    output: Some(&shapes::GET_FUNCTION_CONCURRENCY_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_FUNCTION_CONFIGURATION: OperationModel = OperationModel {
@@ -544,11 +591,16 @@ pub(crate) static GET_FUNCTION_EVENT_INVOKE_CONFIG: OperationModel = OperationMo
     method: "GET",
     uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST),
+    output: Some(&shapes::FUNCTION_EVENT_INVOKE_CONFIG),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_FUNCTION_RECURSION_CONFIG: OperationModel = OperationModel {
@@ -556,11 +608,16 @@ pub(crate) static GET_FUNCTION_RECURSION_CONFIG: OperationModel = OperationModel
     method: "GET",
     uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_FUNCTION_RECURSION_CONFIG_REQUEST),
+    output: Some(&shapes::GET_FUNCTION_RECURSION_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_FUNCTION_SCALING_CONFIG: OperationModel = OperationModel {
@@ -580,11 +637,16 @@ pub(crate) static GET_FUNCTION_URL_CONFIG: OperationModel = OperationModel {
     method: "GET",
     uri: "/2021-10-31/functions/{FunctionName}/url",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_FUNCTION_URL_CONFIG_REQUEST),
+    output: Some(&shapes::GET_FUNCTION_URL_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_LAYER_VERSION: OperationModel = OperationModel {
@@ -592,11 +654,16 @@ pub(crate) static GET_LAYER_VERSION: OperationModel = OperationModel {
     method: "GET",
     uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_LAYER_VERSION_REQUEST),
+    output: Some(&shapes::GET_LAYER_VERSION_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_LAYER_VERSION_BY_ARN: OperationModel = OperationModel {
@@ -604,11 +671,16 @@ pub(crate) static GET_LAYER_VERSION_BY_ARN: OperationModel = OperationModel {
     method: "GET",
     uri: "/2018-10-31/layers?find=LayerVersion",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_LAYER_VERSION_BY_ARN_REQUEST),
+    output: Some(&shapes::GET_LAYER_VERSION_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_LAYER_VERSION_POLICY: OperationModel = OperationModel {
@@ -616,11 +688,16 @@ pub(crate) static GET_LAYER_VERSION_POLICY: OperationModel = OperationModel {
     method: "GET",
     uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_LAYER_VERSION_POLICY_REQUEST),
+    output: Some(&shapes::GET_LAYER_VERSION_POLICY_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_POLICY: OperationModel = OperationModel {
@@ -645,11 +722,17 @@ pub(crate) static GET_PROVISIONED_CONCURRENCY_CONFIG: OperationModel = Operation
     method: "GET",
     uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST),
+    output: Some(&shapes::GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static GET_RUNTIME_MANAGEMENT_CONFIG: OperationModel = OperationModel {
@@ -657,11 +740,16 @@ pub(crate) static GET_RUNTIME_MANAGEMENT_CONFIG: OperationModel = OperationModel
     method: "GET",
     uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST),
+    output: Some(&shapes::GET_RUNTIME_MANAGEMENT_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static INVOKE: OperationModel = OperationModel {
@@ -718,11 +806,17 @@ pub(crate) static INVOKE_ASYNC: OperationModel = OperationModel {
     method: "POST",
     uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
     status: 202,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::INVOKE_ASYNC_REQUEST),
+    output: Some(&shapes::INVOKE_ASYNC_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_RUNTIME_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        &errors::INVALID_REQUEST_CONTENT_EXCEPTION,
+    ],
 };
 
 pub(crate) static INVOKE_WITH_RESPONSE_STREAM: OperationModel = OperationModel {
@@ -730,11 +824,47 @@ pub(crate) static INVOKE_WITH_RESPONSE_STREAM: OperationModel = OperationModel {
     method: "POST",
     uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::INVOKE_WITH_RESPONSE_STREAM_REQUEST),
+    output: Some(&shapes::INVOKE_WITH_RESPONSE_STREAM_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::RESOURCE_NOT_READY_EXCEPTION,
+        &errors::INVALID_SECURITY_GROUP_ID_EXCEPTION,
+        &errors::SNAP_START_TIMEOUT_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::EC2_THROTTLED_EXCEPTION,
+        &errors::EFS_MOUNT_CONNECTIVITY_EXCEPTION,
+        &errors::SUBNET_IP_ADDRESS_LIMIT_REACHED_EXCEPTION,
+        &errors::KMS_ACCESS_DENIED_EXCEPTION,
+        &errors::REQUEST_TOO_LARGE_EXCEPTION,
+        &errors::KMS_DISABLED_EXCEPTION,
+        &errors::UNSUPPORTED_MEDIA_TYPE_EXCEPTION,
+        &errors::S3_FILES_MOUNT_CONNECTIVITY_EXCEPTION,
+        &errors::SERIALIZED_REQUEST_ENTITY_TOO_LARGE_EXCEPTION,
+        &errors::INVALID_RUNTIME_EXCEPTION,
+        &errors::NO_PUBLISHED_VERSION_EXCEPTION,
+        &errors::EC2_UNEXPECTED_EXCEPTION,
+        &errors::INVALID_SUBNET_ID_EXCEPTION,
+        &errors::KMS_NOT_FOUND_EXCEPTION,
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::EC2_ACCESS_DENIED_EXCEPTION,
+        &errors::EFSIO_EXCEPTION,
+        &errors::KMS_INVALID_STATE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::ENI_LIMIT_REACHED_EXCEPTION,
+        &errors::SNAP_START_NOT_READY_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::SNAP_START_EXCEPTION,
+        &errors::RECURSIVE_INVOCATION_EXCEPTION,
+        &errors::S3_FILES_MOUNT_FAILURE_EXCEPTION,
+        &errors::EFS_MOUNT_TIMEOUT_EXCEPTION,
+        &errors::S3_FILES_MOUNT_TIMEOUT_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        &errors::INVALID_REQUEST_CONTENT_EXCEPTION,
+        &errors::INVALID_ZIP_FILE_EXCEPTION,
+        &errors::EFS_MOUNT_FAILURE_EXCEPTION,
+    ],
 };
 
 pub(crate) static LIST_ALIASES: OperationModel = OperationModel {
@@ -807,11 +937,16 @@ pub(crate) static LIST_FUNCTION_EVENT_INVOKE_CONFIGS: OperationModel = Operation
     method: "GET",
     uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config/list",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST),
+    output: Some(&shapes::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static LIST_FUNCTION_URL_CONFIGS: OperationModel = OperationModel {
@@ -819,11 +954,16 @@ pub(crate) static LIST_FUNCTION_URL_CONFIGS: OperationModel = OperationModel {
     method: "GET",
     uri: "/2021-10-31/functions/{FunctionName}/urls",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::LIST_FUNCTION_URL_CONFIGS_REQUEST),
+    output: Some(&shapes::LIST_FUNCTION_URL_CONFIGS_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static LIST_FUNCTION_VERSIONS_BY_CAPACITY_PROVIDER: OperationModel = OperationModel {
@@ -871,11 +1011,16 @@ pub(crate) static LIST_LAYER_VERSIONS: OperationModel = OperationModel {
     method: "GET",
     uri: "/2018-10-31/layers/{LayerName}/versions",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::LIST_LAYER_VERSIONS_REQUEST),
+    output: Some(&shapes::LIST_LAYER_VERSIONS_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static LIST_LAYERS: OperationModel = OperationModel {
@@ -883,11 +1028,15 @@ pub(crate) static LIST_LAYERS: OperationModel = OperationModel {
     method: "GET",
     uri: "/2018-10-31/layers",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::LIST_LAYERS_REQUEST),
+    output: Some(&shapes::LIST_LAYERS_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+    ],
 };
 
 pub(crate) static LIST_PROVISIONED_CONCURRENCY_CONFIGS: OperationModel = OperationModel {
@@ -895,11 +1044,16 @@ pub(crate) static LIST_PROVISIONED_CONCURRENCY_CONFIGS: OperationModel = Operati
     method: "GET",
     uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST),
+    output: Some(&shapes::LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static LIST_TAGS: OperationModel = OperationModel {
@@ -907,11 +1061,16 @@ pub(crate) static LIST_TAGS: OperationModel = OperationModel {
     method: "GET",
     uri: "/2017-03-31/tags/{Resource}",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::LIST_TAGS_REQUEST),
+    output: Some(&shapes::LIST_TAGS_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static LIST_VERSIONS_BY_FUNCTION: OperationModel = OperationModel {
@@ -936,11 +1095,17 @@ pub(crate) static PUBLISH_LAYER_VERSION: OperationModel = OperationModel {
     method: "POST",
     uri: "/2018-10-31/layers/{LayerName}/versions",
     status: 201,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::PUBLISH_LAYER_VERSION_REQUEST),
+    output: Some(&shapes::PUBLISH_LAYER_VERSION_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        &errors::CODE_STORAGE_EXCEEDED_EXCEPTION,
+    ],
 };
 
 pub(crate) static PUBLISH_VERSION: OperationModel = OperationModel {
@@ -981,11 +1146,17 @@ pub(crate) static PUT_FUNCTION_CONCURRENCY: OperationModel = OperationModel {
     method: "PUT",
     uri: "/2017-10-31/functions/{FunctionName}/concurrency",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::PUT_FUNCTION_CONCURRENCY_REQUEST),
+    output: Some(&shapes::CONCURRENCY),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static PUT_FUNCTION_EVENT_INVOKE_CONFIG: OperationModel = OperationModel {
@@ -993,11 +1164,17 @@ pub(crate) static PUT_FUNCTION_EVENT_INVOKE_CONFIG: OperationModel = OperationMo
     method: "PUT",
     uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST),
+    output: Some(&shapes::FUNCTION_EVENT_INVOKE_CONFIG),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static PUT_FUNCTION_RECURSION_CONFIG: OperationModel = OperationModel {
@@ -1005,11 +1182,17 @@ pub(crate) static PUT_FUNCTION_RECURSION_CONFIG: OperationModel = OperationModel
     method: "PUT",
     uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::PUT_FUNCTION_RECURSION_CONFIG_REQUEST),
+    output: Some(&shapes::PUT_FUNCTION_RECURSION_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static PUT_FUNCTION_SCALING_CONFIG: OperationModel = OperationModel {
@@ -1029,11 +1212,17 @@ pub(crate) static PUT_PROVISIONED_CONCURRENCY_CONFIG: OperationModel = Operation
     method: "PUT",
     uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
     status: 202,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST),
+    output: Some(&shapes::PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static PUT_RUNTIME_MANAGEMENT_CONFIG: OperationModel = OperationModel {
@@ -1041,11 +1230,17 @@ pub(crate) static PUT_RUNTIME_MANAGEMENT_CONFIG: OperationModel = OperationModel
     method: "PUT",
     uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST),
+    output: Some(&shapes::PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static REMOVE_LAYER_VERSION_PERMISSION: OperationModel = OperationModel {
@@ -1053,11 +1248,17 @@ pub(crate) static REMOVE_LAYER_VERSION_PERMISSION: OperationModel = OperationMod
     method: "DELETE",
     uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
     status: 204,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::REMOVE_LAYER_VERSION_PERMISSION_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        &errors::PRECONDITION_FAILED_EXCEPTION,
+    ],
 };
 
 pub(crate) static REMOVE_PERMISSION: OperationModel = OperationModel {
@@ -1131,11 +1332,17 @@ pub(crate) static TAG_RESOURCE: OperationModel = OperationModel {
     method: "POST",
     uri: "/2017-03-31/tags/{Resource}",
     status: 204,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::TAG_RESOURCE_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static UNTAG_RESOURCE: OperationModel = OperationModel {
@@ -1143,11 +1350,17 @@ pub(crate) static UNTAG_RESOURCE: OperationModel = OperationModel {
     method: "DELETE",
     uri: "/2017-03-31/tags/{Resource}",
     status: 204,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::UNTAG_RESOURCE_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static UPDATE_ALIAS: OperationModel = OperationModel {
@@ -1255,11 +1468,17 @@ pub(crate) static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG: OperationModel = Operatio
     method: "POST",
     uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST),
+    output: Some(&shapes::FUNCTION_EVENT_INVOKE_CONFIG),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };
 
 pub(crate) static UPDATE_FUNCTION_URL_CONFIG: OperationModel = OperationModel {
@@ -1267,9 +1486,15 @@ pub(crate) static UPDATE_FUNCTION_URL_CONFIG: OperationModel = OperationModel {
     method: "PUT",
     uri: "/2021-10-31/functions/{FunctionName}/url",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::UPDATE_FUNCTION_URL_CONFIG_REQUEST),
+    output: Some(&shapes::UPDATE_FUNCTION_URL_CONFIG_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        &errors::RESOURCE_CONFLICT_EXCEPTION,
+        &errors::SERVICE_EXCEPTION,
+        &errors::TOO_MANY_REQUESTS_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+    ],
 };

@@ -3,6 +3,82 @@
 
 use base::shape::{Kind, List, Location, Map, Member, Range, RealRange, Shape, Structure, Text};
 
+pub(crate) static ACCOUNT_LIMIT: Shape = Shape {
+    name: "AccountLimit",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "TotalCodeSize",
+                wire_name: "TotalCodeSize",
+                location: Location::Body,
+                shape: &LONG,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CodeSizeUnzipped",
+                wire_name: "CodeSizeUnzipped",
+                location: Location::Body,
+                shape: &LONG,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CodeSizeZipped",
+                wire_name: "CodeSizeZipped",
+                location: Location::Body,
+                shape: &LONG,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ConcurrentExecutions",
+                wire_name: "ConcurrentExecutions",
+                location: Location::Body,
+                shape: &INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "UnreservedConcurrentExecutions",
+                wire_name: "UnreservedConcurrentExecutions",
+                location: Location::Body,
+                shape: &UNRESERVED_CONCURRENT_EXECUTIONS,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static ACCOUNT_USAGE: Shape = Shape {
+    name: "AccountUsage",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "TotalCodeSize",
+                wire_name: "TotalCodeSize",
+                location: Location::Body,
+                shape: &LONG,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "FunctionCount",
+                wire_name: "FunctionCount",
+                location: Location::Body,
+                shape: &LONG,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static ACTION: Shape = Shape {
     name: "Action",
     sensitive: false,
@@ -10,6 +86,98 @@ pub(crate) static ACTION: Shape = Shape {
         length: Range::ANY,
         pattern: Some("(lambda:[*]|lambda:[a-zA-Z]+|[*])"),
         enumeration: &[],
+    }),
+};
+
+pub(crate) static ADD_LAYER_VERSION_PERMISSION_REQUEST: Shape = Shape {
+    name: "AddLayerVersionPermissionRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "LayerName",
+                wire_name: "LayerName",
+                location: Location::Uri,
+                shape: &LAYER_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "VersionNumber",
+                wire_name: "VersionNumber",
+                location: Location::Uri,
+                shape: &LAYER_VERSION_NUMBER,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "StatementId",
+                wire_name: "StatementId",
+                location: Location::Body,
+                shape: &STATEMENT_ID,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Action",
+                wire_name: "Action",
+                location: Location::Body,
+                shape: &LAYER_PERMISSION_ALLOWED_ACTION,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Principal",
+                wire_name: "Principal",
+                location: Location::Body,
+                shape: &LAYER_PERMISSION_ALLOWED_PRINCIPAL,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "OrganizationId",
+                wire_name: "OrganizationId",
+                location: Location::Body,
+                shape: &ORGANIZATION_ID,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "RevisionId",
+                wire_name: "RevisionId",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static ADD_LAYER_VERSION_PERMISSION_RESPONSE: Shape = Shape {
+    name: "AddLayerVersionPermissionResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "Statement",
+                wire_name: "Statement",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "RevisionId",
+                wire_name: "RevisionId",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
     }),
 };
 
@@ -254,6 +422,30 @@ pub(crate) static ALIAS_ROUTING_CONFIGURATION: Shape = Shape {
     }),
 };
 
+pub(crate) static ALLOW_CREDENTIALS: Shape = Shape { name: "AllowCredentials", sensitive: false, kind: Kind::Boolean };
+
+pub(crate) static ALLOW_METHODS_LIST: Shape = Shape {
+    name: "AllowMethodsList",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &METHOD,
+        member_name: "member",
+        flattened: false,
+        length: Range { min: Some(0), max: Some(6) },
+    }),
+};
+
+pub(crate) static ALLOW_ORIGINS_LIST: Shape = Shape {
+    name: "AllowOriginsList",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &ORIGIN,
+        member_name: "member",
+        flattened: false,
+        length: Range { min: Some(0), max: Some(100) },
+    }),
+};
+
 pub(crate) static APPLICATION_LOG_LEVEL: Shape = Shape {
     name: "ApplicationLogLevel",
     sensitive: false,
@@ -292,6 +484,8 @@ pub(crate) static ARN: Shape = Shape {
 };
 
 pub(crate) static BLOB: Shape = Shape { name: "Blob", sensitive: true, kind: Kind::Blob(Range::ANY) };
+
+pub(crate) static BLOB_STREAM: Shape = Shape { name: "BlobStream", sensitive: false, kind: Kind::Blob(Range::ANY) };
 
 pub(crate) static BOOLEAN: Shape = Shape { name: "Boolean", sensitive: false, kind: Kind::Boolean };
 
@@ -335,6 +529,28 @@ pub(crate) static CODE_SIGNING_CONFIG_ARN: Shape = Shape {
     }),
 };
 
+pub(crate) static COMPATIBLE_ARCHITECTURES: Shape = Shape {
+    name: "CompatibleArchitectures",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &ARCHITECTURE,
+        member_name: "member",
+        flattened: false,
+        length: Range { min: Some(0), max: Some(2) },
+    }),
+};
+
+pub(crate) static COMPATIBLE_RUNTIMES: Shape = Shape {
+    name: "CompatibleRuntimes",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &RUNTIME,
+        member_name: "member",
+        flattened: false,
+        length: Range { min: Some(0), max: Some(15) },
+    }),
+};
+
 pub(crate) static CONCURRENCY: Shape = Shape {
     name: "Concurrency",
     sensitive: false,
@@ -347,6 +563,64 @@ pub(crate) static CONCURRENCY: Shape = Shape {
             required: false,
             timestamp_format: None,
         }],
+        payload: None,
+    }),
+};
+
+pub(crate) static CORS: Shape = Shape {
+    name: "Cors",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "AllowCredentials",
+                wire_name: "AllowCredentials",
+                location: Location::Body,
+                shape: &ALLOW_CREDENTIALS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AllowHeaders",
+                wire_name: "AllowHeaders",
+                location: Location::Body,
+                shape: &HEADERS_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AllowMethods",
+                wire_name: "AllowMethods",
+                location: Location::Body,
+                shape: &ALLOW_METHODS_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AllowOrigins",
+                wire_name: "AllowOrigins",
+                location: Location::Body,
+                shape: &ALLOW_ORIGINS_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ExposeHeaders",
+                wire_name: "ExposeHeaders",
+                location: Location::Body,
+                shape: &HEADERS_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaxAge",
+                wire_name: "MaxAge",
+                location: Location::Body,
+                shape: &MAX_AGE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
         payload: None,
     }),
 };
@@ -635,6 +909,116 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape {
     }),
 };
 
+pub(crate) static CREATE_FUNCTION_URL_CONFIG_REQUEST: Shape = Shape {
+    name: "CreateFunctionUrlConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &FUNCTION_URL_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AuthType",
+                wire_name: "AuthType",
+                location: Location::Body,
+                shape: &FUNCTION_URL_AUTH_TYPE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Cors",
+                wire_name: "Cors",
+                location: Location::Body,
+                shape: &CORS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "InvokeMode",
+                wire_name: "InvokeMode",
+                location: Location::Body,
+                shape: &INVOKE_MODE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static CREATE_FUNCTION_URL_CONFIG_RESPONSE: Shape = Shape {
+    name: "CreateFunctionUrlConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionUrl",
+                wire_name: "FunctionUrl",
+                location: Location::Body,
+                shape: &FUNCTION_URL,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "FunctionArn",
+                wire_name: "FunctionArn",
+                location: Location::Body,
+                shape: &FUNCTION_ARN,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AuthType",
+                wire_name: "AuthType",
+                location: Location::Body,
+                shape: &FUNCTION_URL_AUTH_TYPE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Cors",
+                wire_name: "Cors",
+                location: Location::Body,
+                shape: &CORS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CreationTime",
+                wire_name: "CreationTime",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "InvokeMode",
+                wire_name: "InvokeMode",
+                location: Location::Body,
+                shape: &INVOKE_MODE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DATE: Shape = Shape { name: "Date", sensitive: false, kind: Kind::Timestamp(None) };
+
 pub(crate) static DEAD_LETTER_CONFIG: Shape = Shape {
     name: "DeadLetterConfig",
     sensitive: false,
@@ -670,6 +1054,48 @@ pub(crate) static DELETE_ALIAS_REQUEST: Shape = Shape {
                 location: Location::Uri,
                 shape: &ALIAS,
                 required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_FUNCTION_CONCURRENCY_REQUEST: Shape = Shape {
+    name: "DeleteFunctionConcurrencyRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "FunctionName",
+            wire_name: "FunctionName",
+            location: Location::Uri,
+            shape: &FUNCTION_NAME,
+            required: true,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Shape = Shape {
+    name: "DeleteFunctionEventInvokeConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &NAMESPACED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+                required: false,
                 timestamp_format: None,
             },
         ],
@@ -719,10 +1145,126 @@ pub(crate) static DELETE_FUNCTION_RESPONSE: Shape = Shape {
     }),
 };
 
+pub(crate) static DELETE_FUNCTION_URL_CONFIG_REQUEST: Shape = Shape {
+    name: "DeleteFunctionUrlConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &FUNCTION_URL_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_LAYER_VERSION_REQUEST: Shape = Shape {
+    name: "DeleteLayerVersionRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "LayerName",
+                wire_name: "LayerName",
+                location: Location::Uri,
+                shape: &LAYER_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "VersionNumber",
+                wire_name: "VersionNumber",
+                location: Location::Uri,
+                shape: &LAYER_VERSION_NUMBER,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Shape = Shape {
+    name: "DeleteProvisionedConcurrencyConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &QUALIFIER,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static DESCRIPTION: Shape = Shape {
     name: "Description",
     sensitive: false,
     kind: Kind::String(Text { length: Range { min: Some(0), max: Some(256) }, pattern: None, enumeration: &[] }),
+};
+
+pub(crate) static DESTINATION_ARN: Shape = Shape {
+    name: "DestinationArn",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(0), max: Some(350) },
+        pattern: Some(
+            "$|kafka://([^.]([a-zA-Z0-9\\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)",
+        ),
+        enumeration: &[],
+    }),
+};
+
+pub(crate) static DESTINATION_CONFIG: Shape = Shape {
+    name: "DestinationConfig",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "OnSuccess",
+                wire_name: "OnSuccess",
+                location: Location::Body,
+                shape: &ON_SUCCESS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "OnFailure",
+                wire_name: "OnFailure",
+                location: Location::Body,
+                shape: &ON_FAILURE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
 };
 
 pub(crate) static DURABLE_CONFIG: Shape = Shape {
@@ -1410,6 +1952,67 @@ pub(crate) static FUNCTION_CONFIGURATION: Shape = Shape {
     }),
 };
 
+pub(crate) static FUNCTION_EVENT_INVOKE_CONFIG: Shape = Shape {
+    name: "FunctionEventInvokeConfig",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "LastModified",
+                wire_name: "LastModified",
+                location: Location::Body,
+                shape: &DATE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "FunctionArn",
+                wire_name: "FunctionArn",
+                location: Location::Body,
+                shape: &FUNCTION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaximumRetryAttempts",
+                wire_name: "MaximumRetryAttempts",
+                location: Location::Body,
+                shape: &MAXIMUM_RETRY_ATTEMPTS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaximumEventAgeInSeconds",
+                wire_name: "MaximumEventAgeInSeconds",
+                location: Location::Body,
+                shape: &MAXIMUM_EVENT_AGE_IN_SECONDS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "DestinationConfig",
+                wire_name: "DestinationConfig",
+                location: Location::Body,
+                shape: &DESTINATION_CONFIG,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static FUNCTION_EVENT_INVOKE_CONFIG_LIST: Shape = Shape {
+    name: "FunctionEventInvokeConfigList",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &FUNCTION_EVENT_INVOKE_CONFIG,
+        member_name: "member",
+        flattened: false,
+        length: Range::ANY,
+    }),
+};
+
 pub(crate) static FUNCTION_LIST: Shape = Shape {
     name: "FunctionList",
     sensitive: false,
@@ -1433,10 +2036,103 @@ pub(crate) static FUNCTION_NAME: Shape = Shape {
     }),
 };
 
+pub(crate) static FUNCTION_URL: Shape = Shape {
+    name: "FunctionUrl",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(40), max: Some(100) }, pattern: None, enumeration: &[] }),
+};
+
 pub(crate) static FUNCTION_URL_AUTH_TYPE: Shape = Shape {
     name: "FunctionUrlAuthType",
     sensitive: false,
     kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["NONE", "AWS_IAM"] }),
+};
+
+pub(crate) static FUNCTION_URL_CONFIG: Shape = Shape {
+    name: "FunctionUrlConfig",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionUrl",
+                wire_name: "FunctionUrl",
+                location: Location::Body,
+                shape: &FUNCTION_URL,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "FunctionArn",
+                wire_name: "FunctionArn",
+                location: Location::Body,
+                shape: &FUNCTION_ARN,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CreationTime",
+                wire_name: "CreationTime",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LastModifiedTime",
+                wire_name: "LastModifiedTime",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Cors",
+                wire_name: "Cors",
+                location: Location::Body,
+                shape: &CORS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AuthType",
+                wire_name: "AuthType",
+                location: Location::Body,
+                shape: &FUNCTION_URL_AUTH_TYPE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "InvokeMode",
+                wire_name: "InvokeMode",
+                location: Location::Body,
+                shape: &INVOKE_MODE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static FUNCTION_URL_CONFIG_LIST: Shape = Shape {
+    name: "FunctionUrlConfigList",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &FUNCTION_URL_CONFIG,
+        member_name: "member",
+        flattened: false,
+        length: Range::ANY,
+    }),
+};
+
+pub(crate) static FUNCTION_URL_QUALIFIER: Shape = Shape {
+    name: "FunctionUrlQualifier",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(1), max: Some(128) },
+        pattern: Some("((?!^\\d+$)^[0-9a-zA-Z-_]+$)"),
+        enumeration: &[],
+    }),
 };
 
 pub(crate) static FUNCTION_VERSION: Shape = Shape {
@@ -1449,6 +2145,38 @@ pub(crate) static FUNCTION_VERSION_LATEST_PUBLISHED: Shape = Shape {
     name: "FunctionVersionLatestPublished",
     sensitive: false,
     kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["LATEST_PUBLISHED"] }),
+};
+
+pub(crate) static GET_ACCOUNT_SETTINGS_REQUEST: Shape = Shape {
+    name: "GetAccountSettingsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure { members: &[], payload: None }),
+};
+
+pub(crate) static GET_ACCOUNT_SETTINGS_RESPONSE: Shape = Shape {
+    name: "GetAccountSettingsResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "AccountLimit",
+                wire_name: "AccountLimit",
+                location: Location::Body,
+                shape: &ACCOUNT_LIMIT,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AccountUsage",
+                wire_name: "AccountUsage",
+                location: Location::Body,
+                shape: &ACCOUNT_USAGE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
 };
 
 pub(crate) static GET_ALIAS_REQUEST: Shape = Shape {
@@ -1477,6 +2205,80 @@ pub(crate) static GET_ALIAS_REQUEST: Shape = Shape {
     }),
 };
 
+pub(crate) static GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST: Shape = Shape {
+    name: "GetFunctionCodeSigningConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "FunctionName",
+            wire_name: "FunctionName",
+            location: Location::Uri,
+            shape: &NAMESPACED_FUNCTION_NAME,
+            required: true,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE: Shape = Shape {
+    name: "GetFunctionCodeSigningConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "CodeSigningConfigArn",
+                wire_name: "CodeSigningConfigArn",
+                location: Location::Body,
+                shape: &CODE_SIGNING_CONFIG_ARN,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Body,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_FUNCTION_CONCURRENCY_REQUEST: Shape = Shape {
+    name: "GetFunctionConcurrencyRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "FunctionName",
+            wire_name: "FunctionName",
+            location: Location::Uri,
+            shape: &FUNCTION_NAME,
+            required: true,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_FUNCTION_CONCURRENCY_RESPONSE: Shape = Shape {
+    name: "GetFunctionConcurrencyResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "ReservedConcurrentExecutions",
+            wire_name: "ReservedConcurrentExecutions",
+            location: Location::Body,
+            shape: &RESERVED_CONCURRENT_EXECUTIONS,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
 pub(crate) static GET_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
     name: "GetFunctionConfigurationRequest",
     sensitive: false,
@@ -1499,6 +2301,64 @@ pub(crate) static GET_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
                 timestamp_format: None,
             },
         ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Shape = Shape {
+    name: "GetFunctionEventInvokeConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &NAMESPACED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_FUNCTION_RECURSION_CONFIG_REQUEST: Shape = Shape {
+    name: "GetFunctionRecursionConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "FunctionName",
+            wire_name: "FunctionName",
+            location: Location::Uri,
+            shape: &UNQUALIFIED_FUNCTION_NAME,
+            required: true,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_FUNCTION_RECURSION_CONFIG_RESPONSE: Shape = Shape {
+    name: "GetFunctionRecursionConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "RecursiveLoop",
+            wire_name: "RecursiveLoop",
+            location: Location::Body,
+            shape: &RECURSIVE_LOOP,
+            required: false,
+            timestamp_format: None,
+        }],
         payload: None,
     }),
 };
@@ -1579,6 +2439,274 @@ pub(crate) static GET_FUNCTION_RESPONSE: Shape = Shape {
     }),
 };
 
+pub(crate) static GET_FUNCTION_URL_CONFIG_REQUEST: Shape = Shape {
+    name: "GetFunctionUrlConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &FUNCTION_URL_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_FUNCTION_URL_CONFIG_RESPONSE: Shape = Shape {
+    name: "GetFunctionUrlConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionUrl",
+                wire_name: "FunctionUrl",
+                location: Location::Body,
+                shape: &FUNCTION_URL,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "FunctionArn",
+                wire_name: "FunctionArn",
+                location: Location::Body,
+                shape: &FUNCTION_ARN,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AuthType",
+                wire_name: "AuthType",
+                location: Location::Body,
+                shape: &FUNCTION_URL_AUTH_TYPE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Cors",
+                wire_name: "Cors",
+                location: Location::Body,
+                shape: &CORS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CreationTime",
+                wire_name: "CreationTime",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LastModifiedTime",
+                wire_name: "LastModifiedTime",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "InvokeMode",
+                wire_name: "InvokeMode",
+                location: Location::Body,
+                shape: &INVOKE_MODE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_LAYER_VERSION_BY_ARN_REQUEST: Shape = Shape {
+    name: "GetLayerVersionByArnRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "Arn",
+            wire_name: "Arn",
+            location: Location::Query,
+            shape: &LAYER_VERSION_ARN,
+            required: true,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_LAYER_VERSION_POLICY_REQUEST: Shape = Shape {
+    name: "GetLayerVersionPolicyRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "LayerName",
+                wire_name: "LayerName",
+                location: Location::Uri,
+                shape: &LAYER_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "VersionNumber",
+                wire_name: "VersionNumber",
+                location: Location::Uri,
+                shape: &LAYER_VERSION_NUMBER,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_LAYER_VERSION_POLICY_RESPONSE: Shape = Shape {
+    name: "GetLayerVersionPolicyResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "Policy",
+                wire_name: "Policy",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "RevisionId",
+                wire_name: "RevisionId",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_LAYER_VERSION_REQUEST: Shape = Shape {
+    name: "GetLayerVersionRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "LayerName",
+                wire_name: "LayerName",
+                location: Location::Uri,
+                shape: &LAYER_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "VersionNumber",
+                wire_name: "VersionNumber",
+                location: Location::Uri,
+                shape: &LAYER_VERSION_NUMBER,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_LAYER_VERSION_RESPONSE: Shape = Shape {
+    name: "GetLayerVersionResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "Content",
+                wire_name: "Content",
+                location: Location::Body,
+                shape: &LAYER_VERSION_CONTENT_OUTPUT,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LayerArn",
+                wire_name: "LayerArn",
+                location: Location::Body,
+                shape: &LAYER_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LayerVersionArn",
+                wire_name: "LayerVersionArn",
+                location: Location::Body,
+                shape: &LAYER_VERSION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Description",
+                wire_name: "Description",
+                location: Location::Body,
+                shape: &DESCRIPTION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CreatedDate",
+                wire_name: "CreatedDate",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Version",
+                wire_name: "Version",
+                location: Location::Body,
+                shape: &LAYER_VERSION_NUMBER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleRuntimes",
+                wire_name: "CompatibleRuntimes",
+                location: Location::Body,
+                shape: &COMPATIBLE_RUNTIMES,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LicenseInfo",
+                wire_name: "LicenseInfo",
+                location: Location::Body,
+                shape: &LICENSE_INFO,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleArchitectures",
+                wire_name: "CompatibleArchitectures",
+                location: Location::Body,
+                shape: &COMPATIBLE_ARCHITECTURES,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static GET_POLICY_REQUEST: Shape = Shape {
     name: "GetPolicyRequest",
     sensitive: false,
@@ -1631,6 +2759,150 @@ pub(crate) static GET_POLICY_RESPONSE: Shape = Shape {
     }),
 };
 
+pub(crate) static GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Shape = Shape {
+    name: "GetProvisionedConcurrencyConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &QUALIFIER,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE: Shape = Shape {
+    name: "GetProvisionedConcurrencyConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "RequestedProvisionedConcurrentExecutions",
+                wire_name: "RequestedProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &POSITIVE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AvailableProvisionedConcurrentExecutions",
+                wire_name: "AvailableProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &NON_NEGATIVE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AllocatedProvisionedConcurrentExecutions",
+                wire_name: "AllocatedProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &NON_NEGATIVE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Status",
+                wire_name: "Status",
+                location: Location::Body,
+                shape: &PROVISIONED_CONCURRENCY_STATUS_ENUM,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "StatusReason",
+                wire_name: "StatusReason",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LastModified",
+                wire_name: "LastModified",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST: Shape = Shape {
+    name: "GetRuntimeManagementConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &NAMESPACED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static GET_RUNTIME_MANAGEMENT_CONFIG_RESPONSE: Shape = Shape {
+    name: "GetRuntimeManagementConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "UpdateRuntimeOn",
+                wire_name: "UpdateRuntimeOn",
+                location: Location::Body,
+                shape: &UPDATE_RUNTIME_ON,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "RuntimeVersionArn",
+                wire_name: "RuntimeVersionArn",
+                location: Location::Body,
+                shape: &RUNTIME_VERSION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "FunctionArn",
+                wire_name: "FunctionArn",
+                location: Location::Body,
+                shape: &NAME_SPACED_FUNCTION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static HANDLER: Shape = Shape {
     name: "Handler",
     sensitive: false,
@@ -1640,6 +2912,25 @@ pub(crate) static HANDLER: Shape = Shape {
         enumeration: &[],
     }),
 };
+
+pub(crate) static HEADER: Shape = Shape {
+    name: "Header",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(0), max: Some(1024) }, pattern: Some(".*"), enumeration: &[] }),
+};
+
+pub(crate) static HEADERS_LIST: Shape = Shape {
+    name: "HeadersList",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &HEADER,
+        member_name: "member",
+        flattened: false,
+        length: Range { min: Some(0), max: Some(100) },
+    }),
+};
+
+pub(crate) static HTTP_STATUS: Shape = Shape { name: "HttpStatus", sensitive: false, kind: Kind::Integer(Range::ANY) };
 
 pub(crate) static IMAGE_CONFIG: Shape = Shape {
     name: "ImageConfig",
@@ -1871,6 +3162,238 @@ pub(crate) static INVOCATION_TYPE: Shape = Shape {
     }),
 };
 
+pub(crate) static INVOKE_ASYNC_REQUEST: Shape = Shape {
+    name: "InvokeAsyncRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &NAMESPACED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "InvokeArgs",
+                wire_name: "InvokeArgs",
+                location: Location::Body,
+                shape: &BLOB_STREAM,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: Some("InvokeArgs"),
+    }),
+};
+
+pub(crate) static INVOKE_ASYNC_RESPONSE: Shape = Shape {
+    name: "InvokeAsyncResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "Status",
+            wire_name: "Status",
+            location: Location::StatusCode,
+            shape: &HTTP_STATUS,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static INVOKE_MODE: Shape = Shape {
+    name: "InvokeMode",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["RESPONSE_STREAM", "BUFFERED"] }),
+};
+
+pub(crate) static INVOKE_RESPONSE_STREAM_UPDATE: Shape = Shape {
+    name: "InvokeResponseStreamUpdate",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "Payload",
+            wire_name: "Payload",
+            location: Location::Body,
+            shape: &BLOB,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT: Shape = Shape {
+    name: "InvokeWithResponseStreamCompleteEvent",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "ErrorCode",
+                wire_name: "ErrorCode",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ErrorDetails",
+                wire_name: "ErrorDetails",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LogResult",
+                wire_name: "LogResult",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static INVOKE_WITH_RESPONSE_STREAM_REQUEST: Shape = Shape {
+    name: "InvokeWithResponseStreamRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &NAMESPACED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "InvocationType",
+                wire_name: "X-Amz-Invocation-Type",
+                location: Location::Header,
+                shape: &RESPONSE_STREAMING_INVOCATION_TYPE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LogType",
+                wire_name: "X-Amz-Log-Type",
+                location: Location::Header,
+                shape: &LOG_TYPE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ClientContext",
+                wire_name: "X-Amz-Client-Context",
+                location: Location::Header,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Payload",
+                wire_name: "Payload",
+                location: Location::Body,
+                shape: &BLOB,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "TenantId",
+                wire_name: "X-Amz-Tenant-Id",
+                location: Location::Header,
+                shape: &TENANT_ID,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: Some("Payload"),
+    }),
+};
+
+pub(crate) static INVOKE_WITH_RESPONSE_STREAM_RESPONSE: Shape = Shape {
+    name: "InvokeWithResponseStreamResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "StatusCode",
+                wire_name: "StatusCode",
+                location: Location::StatusCode,
+                shape: &INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ExecutedVersion",
+                wire_name: "X-Amz-Executed-Version",
+                location: Location::Header,
+                shape: &VERSION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "EventStream",
+                wire_name: "EventStream",
+                location: Location::Body,
+                shape: &INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ResponseStreamContentType",
+                wire_name: "Content-Type",
+                location: Location::Header,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: Some("EventStream"),
+    }),
+};
+
+pub(crate) static INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT: Shape = Shape {
+    name: "InvokeWithResponseStreamResponseEvent",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "PayloadChunk",
+                wire_name: "PayloadChunk",
+                location: Location::Body,
+                shape: &INVOKE_RESPONSE_STREAM_UPDATE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "InvokeComplete",
+                wire_name: "InvokeComplete",
+                location: Location::Body,
+                shape: &INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static INVOKED_VIA_FUNCTION_URL: Shape =
     Shape { name: "InvokedViaFunctionUrl", sensitive: false, kind: Kind::Boolean };
 
@@ -2021,10 +3544,50 @@ pub(crate) static LAYER: Shape = Shape {
     }),
 };
 
+pub(crate) static LAYER_ARN: Shape = Shape {
+    name: "LayerArn",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(1), max: Some(140) },
+        pattern: Some("arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+"),
+        enumeration: &[],
+    }),
+};
+
 pub(crate) static LAYER_LIST: Shape = Shape {
     name: "LayerList",
     sensitive: false,
     kind: Kind::List(List { member: &LAYER_VERSION_ARN, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LAYER_NAME: Shape = Shape {
+    name: "LayerName",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(1), max: Some(140) },
+        pattern: Some("(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+"),
+        enumeration: &[],
+    }),
+};
+
+pub(crate) static LAYER_PERMISSION_ALLOWED_ACTION: Shape = Shape {
+    name: "LayerPermissionAllowedAction",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(0), max: Some(22) },
+        pattern: Some("lambda:GetLayerVersion"),
+        enumeration: &[],
+    }),
+};
+
+pub(crate) static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Shape = Shape {
+    name: "LayerPermissionAllowedPrincipal",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range::ANY,
+        pattern: Some("\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root"),
+        enumeration: &[],
+    }),
 };
 
 pub(crate) static LAYER_VERSION_ARN: Shape = Shape {
@@ -2037,10 +3600,228 @@ pub(crate) static LAYER_VERSION_ARN: Shape = Shape {
     }),
 };
 
+pub(crate) static LAYER_VERSION_CONTENT_INPUT: Shape = Shape {
+    name: "LayerVersionContentInput",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "S3Bucket",
+                wire_name: "S3Bucket",
+                location: Location::Body,
+                shape: &S3_BUCKET,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "S3Key",
+                wire_name: "S3Key",
+                location: Location::Body,
+                shape: &S3_KEY,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "S3ObjectVersion",
+                wire_name: "S3ObjectVersion",
+                location: Location::Body,
+                shape: &S3_OBJECT_VERSION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ZipFile",
+                wire_name: "ZipFile",
+                location: Location::Body,
+                shape: &BLOB,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LAYER_VERSION_CONTENT_OUTPUT: Shape = Shape {
+    name: "LayerVersionContentOutput",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "Location",
+                wire_name: "Location",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CodeSha256",
+                wire_name: "CodeSha256",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CodeSize",
+                wire_name: "CodeSize",
+                location: Location::Body,
+                shape: &LONG,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "SigningProfileVersionArn",
+                wire_name: "SigningProfileVersionArn",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "SigningJobArn",
+                wire_name: "SigningJobArn",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LAYER_VERSION_NUMBER: Shape =
+    Shape { name: "LayerVersionNumber", sensitive: false, kind: Kind::Long(Range::ANY) };
+
+pub(crate) static LAYER_VERSIONS_LIST: Shape = Shape {
+    name: "LayerVersionsList",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &LAYER_VERSIONS_LIST_ITEM,
+        member_name: "member",
+        flattened: false,
+        length: Range::ANY,
+    }),
+};
+
+pub(crate) static LAYER_VERSIONS_LIST_ITEM: Shape = Shape {
+    name: "LayerVersionsListItem",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "LayerVersionArn",
+                wire_name: "LayerVersionArn",
+                location: Location::Body,
+                shape: &LAYER_VERSION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Version",
+                wire_name: "Version",
+                location: Location::Body,
+                shape: &LAYER_VERSION_NUMBER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Description",
+                wire_name: "Description",
+                location: Location::Body,
+                shape: &DESCRIPTION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CreatedDate",
+                wire_name: "CreatedDate",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleRuntimes",
+                wire_name: "CompatibleRuntimes",
+                location: Location::Body,
+                shape: &COMPATIBLE_RUNTIMES,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LicenseInfo",
+                wire_name: "LicenseInfo",
+                location: Location::Body,
+                shape: &LICENSE_INFO,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleArchitectures",
+                wire_name: "CompatibleArchitectures",
+                location: Location::Body,
+                shape: &COMPATIBLE_ARCHITECTURES,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LAYERS_LIST: Shape = Shape {
+    name: "LayersList",
+    sensitive: false,
+    kind: Kind::List(List { member: &LAYERS_LIST_ITEM, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LAYERS_LIST_ITEM: Shape = Shape {
+    name: "LayersListItem",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "LayerName",
+                wire_name: "LayerName",
+                location: Location::Body,
+                shape: &LAYER_NAME,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LayerArn",
+                wire_name: "LayerArn",
+                location: Location::Body,
+                shape: &LAYER_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LatestMatchingVersion",
+                wire_name: "LatestMatchingVersion",
+                location: Location::Body,
+                shape: &LAYER_VERSIONS_LIST_ITEM,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static LAYERS_REFERENCE_LIST: Shape = Shape {
     name: "LayersReferenceList",
     sensitive: false,
     kind: Kind::List(List { member: &LAYER, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static LICENSE_INFO: Shape = Shape {
+    name: "LicenseInfo",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(0), max: Some(512) }, pattern: None, enumeration: &[] }),
 };
 
 pub(crate) static LIST_ALIASES_REQUEST: Shape = Shape {
@@ -2103,6 +3884,126 @@ pub(crate) static LIST_ALIASES_RESPONSE: Shape = Shape {
                 wire_name: "Aliases",
                 location: Location::Body,
                 shape: &ALIAS_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST: Shape = Shape {
+    name: "ListFunctionEventInvokeConfigsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &NAMESPACED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Marker",
+                wire_name: "Marker",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaxItems",
+                wire_name: "MaxItems",
+                location: Location::Query,
+                shape: &MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE: Shape = Shape {
+    name: "ListFunctionEventInvokeConfigsResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionEventInvokeConfigs",
+                wire_name: "FunctionEventInvokeConfigs",
+                location: Location::Body,
+                shape: &FUNCTION_EVENT_INVOKE_CONFIG_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "NextMarker",
+                wire_name: "NextMarker",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_FUNCTION_URL_CONFIGS_REQUEST: Shape = Shape {
+    name: "ListFunctionUrlConfigsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Marker",
+                wire_name: "Marker",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaxItems",
+                wire_name: "MaxItems",
+                location: Location::Query,
+                shape: &MAX_ITEMS,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_FUNCTION_URL_CONFIGS_RESPONSE: Shape = Shape {
+    name: "ListFunctionUrlConfigsResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionUrlConfigs",
+                wire_name: "FunctionUrlConfigs",
+                location: Location::Body,
+                shape: &FUNCTION_URL_CONFIG_LIST,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "NextMarker",
+                wire_name: "NextMarker",
+                location: Location::Body,
+                shape: &STRING,
                 required: false,
                 timestamp_format: None,
             },
@@ -2175,6 +4076,242 @@ pub(crate) static LIST_FUNCTIONS_RESPONSE: Shape = Shape {
                 timestamp_format: None,
             },
         ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_LAYER_VERSIONS_REQUEST: Shape = Shape {
+    name: "ListLayerVersionsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "CompatibleRuntime",
+                wire_name: "CompatibleRuntime",
+                location: Location::Query,
+                shape: &RUNTIME,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LayerName",
+                wire_name: "LayerName",
+                location: Location::Uri,
+                shape: &LAYER_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Marker",
+                wire_name: "Marker",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaxItems",
+                wire_name: "MaxItems",
+                location: Location::Query,
+                shape: &MAX_LAYER_LIST_ITEMS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleArchitecture",
+                wire_name: "CompatibleArchitecture",
+                location: Location::Query,
+                shape: &ARCHITECTURE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_LAYER_VERSIONS_RESPONSE: Shape = Shape {
+    name: "ListLayerVersionsResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "NextMarker",
+                wire_name: "NextMarker",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LayerVersions",
+                wire_name: "LayerVersions",
+                location: Location::Body,
+                shape: &LAYER_VERSIONS_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_LAYERS_REQUEST: Shape = Shape {
+    name: "ListLayersRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "CompatibleRuntime",
+                wire_name: "CompatibleRuntime",
+                location: Location::Query,
+                shape: &RUNTIME,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Marker",
+                wire_name: "Marker",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaxItems",
+                wire_name: "MaxItems",
+                location: Location::Query,
+                shape: &MAX_LAYER_LIST_ITEMS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleArchitecture",
+                wire_name: "CompatibleArchitecture",
+                location: Location::Query,
+                shape: &ARCHITECTURE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_LAYERS_RESPONSE: Shape = Shape {
+    name: "ListLayersResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "NextMarker",
+                wire_name: "NextMarker",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Layers",
+                wire_name: "Layers",
+                location: Location::Body,
+                shape: &LAYERS_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST: Shape = Shape {
+    name: "ListProvisionedConcurrencyConfigsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Marker",
+                wire_name: "Marker",
+                location: Location::Query,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaxItems",
+                wire_name: "MaxItems",
+                location: Location::Query,
+                shape: &MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE: Shape = Shape {
+    name: "ListProvisionedConcurrencyConfigsResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "ProvisionedConcurrencyConfigs",
+                wire_name: "ProvisionedConcurrencyConfigs",
+                location: Location::Body,
+                shape: &PROVISIONED_CONCURRENCY_CONFIG_LIST,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "NextMarker",
+                wire_name: "NextMarker",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_TAGS_REQUEST: Shape = Shape {
+    name: "ListTagsRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "Resource",
+            wire_name: "Resource",
+            location: Location::Uri,
+            shape: &TAGGABLE_RESOURCE,
+            required: true,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIST_TAGS_RESPONSE: Shape = Shape {
+    name: "ListTagsResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "Tags",
+            wire_name: "Tags",
+            location: Location::Body,
+            shape: &TAGS,
+            required: false,
+            timestamp_format: None,
+        }],
         payload: None,
     }),
 };
@@ -2325,11 +4462,47 @@ pub(crate) static MASTER_REGION: Shape = Shape {
     }),
 };
 
+pub(crate) static MAX_AGE: Shape =
+    Shape { name: "MaxAge", sensitive: false, kind: Kind::Integer(Range { min: Some(0), max: Some(86400) }) };
+
+pub(crate) static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Shape = Shape {
+    name: "MaxFunctionEventInvokeConfigListItems",
+    sensitive: false,
+    kind: Kind::Integer(Range { min: Some(1), max: Some(50) }),
+};
+
+pub(crate) static MAX_ITEMS: Shape =
+    Shape { name: "MaxItems", sensitive: false, kind: Kind::Integer(Range { min: Some(1), max: Some(50) }) };
+
+pub(crate) static MAX_LAYER_LIST_ITEMS: Shape =
+    Shape { name: "MaxLayerListItems", sensitive: false, kind: Kind::Integer(Range { min: Some(1), max: Some(50) }) };
+
 pub(crate) static MAX_LIST_ITEMS: Shape =
     Shape { name: "MaxListItems", sensitive: false, kind: Kind::Integer(Range { min: Some(1), max: Some(10000) }) };
 
+pub(crate) static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Shape = Shape {
+    name: "MaxProvisionedConcurrencyConfigListItems",
+    sensitive: false,
+    kind: Kind::Integer(Range { min: Some(1), max: Some(50) }),
+};
+
+pub(crate) static MAXIMUM_EVENT_AGE_IN_SECONDS: Shape = Shape {
+    name: "MaximumEventAgeInSeconds",
+    sensitive: false,
+    kind: Kind::Integer(Range { min: Some(60), max: Some(21600) }),
+};
+
+pub(crate) static MAXIMUM_RETRY_ATTEMPTS: Shape =
+    Shape { name: "MaximumRetryAttempts", sensitive: false, kind: Kind::Integer(Range { min: Some(0), max: Some(2) }) };
+
 pub(crate) static MEMORY_SIZE: Shape =
     Shape { name: "MemorySize", sensitive: false, kind: Kind::Integer(Range { min: Some(128), max: Some(32768) }) };
+
+pub(crate) static METHOD: Shape = Shape {
+    name: "Method",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(0), max: Some(6) }, pattern: Some(".*"), enumeration: &[] }),
+};
 
 pub(crate) static NAME_SPACED_FUNCTION_ARN: Shape = Shape {
     name: "NameSpacedFunctionArn",
@@ -2365,6 +4538,9 @@ pub(crate) static NAMESPACED_STATEMENT_ID: Shape = Shape {
     }),
 };
 
+pub(crate) static NON_NEGATIVE_INTEGER: Shape =
+    Shape { name: "NonNegativeInteger", sensitive: false, kind: Kind::Integer(Range { min: Some(0), max: None }) };
+
 pub(crate) static NULLABLE_BOOLEAN: Shape = Shape { name: "NullableBoolean", sensitive: false, kind: Kind::Boolean };
 
 pub(crate) static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Shape = Shape {
@@ -2375,6 +4551,54 @@ pub(crate) static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Shape = Shape {
         pattern: Some("\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"),
         enumeration: &[],
     }),
+};
+
+pub(crate) static ON_FAILURE: Shape = Shape {
+    name: "OnFailure",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "Destination",
+            wire_name: "Destination",
+            location: Location::Body,
+            shape: &DESTINATION_ARN,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static ON_SUCCESS: Shape = Shape {
+    name: "OnSuccess",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "Destination",
+            wire_name: "Destination",
+            location: Location::Body,
+            shape: &DESTINATION_ARN,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static ORGANIZATION_ID: Shape = Shape {
+    name: "OrganizationId",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(0), max: Some(34) },
+        pattern: Some("o-[a-z0-9]{10,32}"),
+        enumeration: &[],
+    }),
+};
+
+pub(crate) static ORIGIN: Shape = Shape {
+    name: "Origin",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(1), max: Some(253) }, pattern: Some(".*"), enumeration: &[] }),
 };
 
 pub(crate) static PACKAGE_TYPE: Shape = Shape {
@@ -2389,6 +4613,9 @@ pub(crate) static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Shape = Shape {
     kind: Kind::Integer(Range { min: Some(1), max: Some(1600) }),
 };
 
+pub(crate) static POSITIVE_INTEGER: Shape =
+    Shape { name: "PositiveInteger", sensitive: false, kind: Kind::Integer(Range { min: Some(1), max: None }) };
+
 pub(crate) static PRINCIPAL: Shape = Shape {
     name: "Principal",
     sensitive: false,
@@ -2402,6 +4629,229 @@ pub(crate) static PRINCIPAL_ORG_ID: Shape = Shape {
         length: Range { min: Some(12), max: Some(34) },
         pattern: Some("o-[a-z0-9]{10,32}"),
         enumeration: &[],
+    }),
+};
+
+pub(crate) static PROVISIONED_CONCURRENCY_CONFIG_LIST: Shape = Shape {
+    name: "ProvisionedConcurrencyConfigList",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM,
+        member_name: "member",
+        flattened: false,
+        length: Range::ANY,
+    }),
+};
+
+pub(crate) static PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM: Shape = Shape {
+    name: "ProvisionedConcurrencyConfigListItem",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionArn",
+                wire_name: "FunctionArn",
+                location: Location::Body,
+                shape: &FUNCTION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "RequestedProvisionedConcurrentExecutions",
+                wire_name: "RequestedProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &POSITIVE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AvailableProvisionedConcurrentExecutions",
+                wire_name: "AvailableProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &NON_NEGATIVE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AllocatedProvisionedConcurrentExecutions",
+                wire_name: "AllocatedProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &NON_NEGATIVE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Status",
+                wire_name: "Status",
+                location: Location::Body,
+                shape: &PROVISIONED_CONCURRENCY_STATUS_ENUM,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "StatusReason",
+                wire_name: "StatusReason",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LastModified",
+                wire_name: "LastModified",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PROVISIONED_CONCURRENCY_STATUS_ENUM: Shape = Shape {
+    name: "ProvisionedConcurrencyStatusEnum",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["IN_PROGRESS", "READY", "FAILED"] }),
+};
+
+pub(crate) static PUBLISH_LAYER_VERSION_REQUEST: Shape = Shape {
+    name: "PublishLayerVersionRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "LayerName",
+                wire_name: "LayerName",
+                location: Location::Uri,
+                shape: &LAYER_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Description",
+                wire_name: "Description",
+                location: Location::Body,
+                shape: &DESCRIPTION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Content",
+                wire_name: "Content",
+                location: Location::Body,
+                shape: &LAYER_VERSION_CONTENT_INPUT,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleRuntimes",
+                wire_name: "CompatibleRuntimes",
+                location: Location::Body,
+                shape: &COMPATIBLE_RUNTIMES,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LicenseInfo",
+                wire_name: "LicenseInfo",
+                location: Location::Body,
+                shape: &LICENSE_INFO,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleArchitectures",
+                wire_name: "CompatibleArchitectures",
+                location: Location::Body,
+                shape: &COMPATIBLE_ARCHITECTURES,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUBLISH_LAYER_VERSION_RESPONSE: Shape = Shape {
+    name: "PublishLayerVersionResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "Content",
+                wire_name: "Content",
+                location: Location::Body,
+                shape: &LAYER_VERSION_CONTENT_OUTPUT,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LayerArn",
+                wire_name: "LayerArn",
+                location: Location::Body,
+                shape: &LAYER_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LayerVersionArn",
+                wire_name: "LayerVersionArn",
+                location: Location::Body,
+                shape: &LAYER_VERSION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Description",
+                wire_name: "Description",
+                location: Location::Body,
+                shape: &DESCRIPTION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CreatedDate",
+                wire_name: "CreatedDate",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Version",
+                wire_name: "Version",
+                location: Location::Body,
+                shape: &LAYER_VERSION_NUMBER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleRuntimes",
+                wire_name: "CompatibleRuntimes",
+                location: Location::Body,
+                shape: &COMPATIBLE_RUNTIMES,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LicenseInfo",
+                wire_name: "LicenseInfo",
+                location: Location::Body,
+                shape: &LICENSE_INFO,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CompatibleArchitectures",
+                wire_name: "CompatibleArchitectures",
+                location: Location::Body,
+                shape: &COMPATIBLE_ARCHITECTURES,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
     }),
 };
 
@@ -2447,6 +4897,350 @@ pub(crate) static PUBLISH_VERSION_REQUEST: Shape = Shape {
                 wire_name: "PublishTo",
                 location: Location::Body,
                 shape: &FUNCTION_VERSION_LATEST_PUBLISHED,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUT_FUNCTION_CONCURRENCY_REQUEST: Shape = Shape {
+    name: "PutFunctionConcurrencyRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ReservedConcurrentExecutions",
+                wire_name: "ReservedConcurrentExecutions",
+                location: Location::Body,
+                shape: &RESERVED_CONCURRENT_EXECUTIONS,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Shape = Shape {
+    name: "PutFunctionEventInvokeConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &NAMESPACED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaximumRetryAttempts",
+                wire_name: "MaximumRetryAttempts",
+                location: Location::Body,
+                shape: &MAXIMUM_RETRY_ATTEMPTS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaximumEventAgeInSeconds",
+                wire_name: "MaximumEventAgeInSeconds",
+                location: Location::Body,
+                shape: &MAXIMUM_EVENT_AGE_IN_SECONDS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "DestinationConfig",
+                wire_name: "DestinationConfig",
+                location: Location::Body,
+                shape: &DESTINATION_CONFIG,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUT_FUNCTION_RECURSION_CONFIG_REQUEST: Shape = Shape {
+    name: "PutFunctionRecursionConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &UNQUALIFIED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "RecursiveLoop",
+                wire_name: "RecursiveLoop",
+                location: Location::Body,
+                shape: &RECURSIVE_LOOP,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUT_FUNCTION_RECURSION_CONFIG_RESPONSE: Shape = Shape {
+    name: "PutFunctionRecursionConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "RecursiveLoop",
+            wire_name: "RecursiveLoop",
+            location: Location::Body,
+            shape: &RECURSIVE_LOOP,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Shape = Shape {
+    name: "PutProvisionedConcurrencyConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &QUALIFIER,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ProvisionedConcurrentExecutions",
+                wire_name: "ProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &POSITIVE_INTEGER,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE: Shape = Shape {
+    name: "PutProvisionedConcurrencyConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "RequestedProvisionedConcurrentExecutions",
+                wire_name: "RequestedProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &POSITIVE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AvailableProvisionedConcurrentExecutions",
+                wire_name: "AvailableProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &NON_NEGATIVE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AllocatedProvisionedConcurrentExecutions",
+                wire_name: "AllocatedProvisionedConcurrentExecutions",
+                location: Location::Body,
+                shape: &NON_NEGATIVE_INTEGER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Status",
+                wire_name: "Status",
+                location: Location::Body,
+                shape: &PROVISIONED_CONCURRENCY_STATUS_ENUM,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "StatusReason",
+                wire_name: "StatusReason",
+                location: Location::Body,
+                shape: &STRING,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LastModified",
+                wire_name: "LastModified",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST: Shape = Shape {
+    name: "PutRuntimeManagementConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &NAMESPACED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "UpdateRuntimeOn",
+                wire_name: "UpdateRuntimeOn",
+                location: Location::Body,
+                shape: &UPDATE_RUNTIME_ON,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "RuntimeVersionArn",
+                wire_name: "RuntimeVersionArn",
+                location: Location::Body,
+                shape: &RUNTIME_VERSION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE: Shape = Shape {
+    name: "PutRuntimeManagementConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "UpdateRuntimeOn",
+                wire_name: "UpdateRuntimeOn",
+                location: Location::Body,
+                shape: &UPDATE_RUNTIME_ON,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "FunctionArn",
+                wire_name: "FunctionArn",
+                location: Location::Body,
+                shape: &FUNCTION_ARN,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "RuntimeVersionArn",
+                wire_name: "RuntimeVersionArn",
+                location: Location::Body,
+                shape: &RUNTIME_VERSION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static QUALIFIER: Shape = Shape {
+    name: "Qualifier",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(1), max: Some(128) },
+        pattern: Some("(|[a-zA-Z0-9$_-]+)"),
+        enumeration: &[],
+    }),
+};
+
+pub(crate) static RECURSIVE_LOOP: Shape = Shape {
+    name: "RecursiveLoop",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["Allow", "Terminate"] }),
+};
+
+pub(crate) static REMOVE_LAYER_VERSION_PERMISSION_REQUEST: Shape = Shape {
+    name: "RemoveLayerVersionPermissionRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "LayerName",
+                wire_name: "LayerName",
+                location: Location::Uri,
+                shape: &LAYER_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "VersionNumber",
+                wire_name: "VersionNumber",
+                location: Location::Uri,
+                shape: &LAYER_VERSION_NUMBER,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "StatementId",
+                wire_name: "StatementId",
+                location: Location::Uri,
+                shape: &STATEMENT_ID,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "RevisionId",
+                wire_name: "RevisionId",
+                location: Location::Query,
+                shape: &STRING,
                 required: false,
                 timestamp_format: None,
             },
@@ -2511,6 +5305,12 @@ pub(crate) static RESOURCE_ARN: Shape = Shape {
         pattern: Some("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"),
         enumeration: &[],
     }),
+};
+
+pub(crate) static RESPONSE_STREAMING_INVOCATION_TYPE: Shape = Shape {
+    name: "ResponseStreamingInvocationType",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["RequestResponse", "DryRun"] }),
 };
 
 pub(crate) static RETENTION_PERIOD_IN_DAYS: Shape = Shape {
@@ -2836,10 +5636,54 @@ pub(crate) static TAG_KEY: Shape = Shape {
     kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &[] }),
 };
 
+pub(crate) static TAG_KEY_LIST: Shape = Shape {
+    name: "TagKeyList",
+    sensitive: false,
+    kind: Kind::List(List { member: &TAG_KEY, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
+pub(crate) static TAG_RESOURCE_REQUEST: Shape = Shape {
+    name: "TagResourceRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "Resource",
+                wire_name: "Resource",
+                location: Location::Uri,
+                shape: &TAGGABLE_RESOURCE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Tags",
+                wire_name: "Tags",
+                location: Location::Body,
+                shape: &TAGS,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static TAG_VALUE: Shape = Shape {
     name: "TagValue",
     sensitive: false,
     kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &[] }),
+};
+
+pub(crate) static TAGGABLE_RESOURCE: Shape = Shape {
+    name: "TaggableResource",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(1), max: Some(256) },
+        pattern: Some(
+            "arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+)",
+        ),
+        enumeration: &[],
+    }),
 };
 
 pub(crate) static TAGS: Shape = Shape {
@@ -2979,6 +5823,50 @@ pub(crate) static TRACING_MODE: Shape = Shape {
     name: "TracingMode",
     sensitive: false,
     kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["Active", "PassThrough"] }),
+};
+
+pub(crate) static UNQUALIFIED_FUNCTION_NAME: Shape = Shape {
+    name: "UnqualifiedFunctionName",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(1), max: Some(140) },
+        pattern: Some(
+            "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)",
+        ),
+        enumeration: &[],
+    }),
+};
+
+pub(crate) static UNRESERVED_CONCURRENT_EXECUTIONS: Shape = Shape {
+    name: "UnreservedConcurrentExecutions",
+    sensitive: false,
+    kind: Kind::Integer(Range { min: Some(0), max: None }),
+};
+
+pub(crate) static UNTAG_RESOURCE_REQUEST: Shape = Shape {
+    name: "UntagResourceRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "Resource",
+                wire_name: "Resource",
+                location: Location::Uri,
+                shape: &TAGGABLE_RESOURCE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "TagKeys",
+                wire_name: "tagKeys",
+                location: Location::Query,
+                shape: &TAG_KEY_LIST,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
 };
 
 pub(crate) static UPDATE_ALIAS_REQUEST: Shape = Shape {
@@ -3321,6 +6209,178 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape {
         ],
         payload: None,
     }),
+};
+
+pub(crate) static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Shape = Shape {
+    name: "UpdateFunctionEventInvokeConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &NAMESPACED_FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaximumRetryAttempts",
+                wire_name: "MaximumRetryAttempts",
+                location: Location::Body,
+                shape: &MAXIMUM_RETRY_ATTEMPTS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "MaximumEventAgeInSeconds",
+                wire_name: "MaximumEventAgeInSeconds",
+                location: Location::Body,
+                shape: &MAXIMUM_EVENT_AGE_IN_SECONDS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "DestinationConfig",
+                wire_name: "DestinationConfig",
+                location: Location::Body,
+                shape: &DESTINATION_CONFIG,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static UPDATE_FUNCTION_URL_CONFIG_REQUEST: Shape = Shape {
+    name: "UpdateFunctionUrlConfigRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                shape: &FUNCTION_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Qualifier",
+                wire_name: "Qualifier",
+                location: Location::Query,
+                shape: &FUNCTION_URL_QUALIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AuthType",
+                wire_name: "AuthType",
+                location: Location::Body,
+                shape: &FUNCTION_URL_AUTH_TYPE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Cors",
+                wire_name: "Cors",
+                location: Location::Body,
+                shape: &CORS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "InvokeMode",
+                wire_name: "InvokeMode",
+                location: Location::Body,
+                shape: &INVOKE_MODE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static UPDATE_FUNCTION_URL_CONFIG_RESPONSE: Shape = Shape {
+    name: "UpdateFunctionUrlConfigResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "FunctionUrl",
+                wire_name: "FunctionUrl",
+                location: Location::Body,
+                shape: &FUNCTION_URL,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "FunctionArn",
+                wire_name: "FunctionArn",
+                location: Location::Body,
+                shape: &FUNCTION_ARN,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "AuthType",
+                wire_name: "AuthType",
+                location: Location::Body,
+                shape: &FUNCTION_URL_AUTH_TYPE,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "Cors",
+                wire_name: "Cors",
+                location: Location::Body,
+                shape: &CORS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "CreationTime",
+                wire_name: "CreationTime",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "LastModifiedTime",
+                wire_name: "LastModifiedTime",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "InvokeMode",
+                wire_name: "InvokeMode",
+                location: Location::Body,
+                shape: &INVOKE_MODE,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static UPDATE_RUNTIME_ON: Shape = Shape {
+    name: "UpdateRuntimeOn",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["Auto", "Manual", "FunctionUpdate"] }),
 };
 
 pub(crate) static VERSION: Shape = Shape {

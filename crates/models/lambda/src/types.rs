@@ -3,8 +3,80 @@
 
 use std::collections::BTreeMap;
 
-use base::shape::{Blob, Sensitive};
+use base::shape::{Blob, Sensitive, Timestamp};
 use serde::{Deserialize, Serialize};
+
+/// The structure `AccountLimit`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountLimit {
+    /// The member `TotalCodeSize`.
+    #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
+    pub total_code_size: Option<i64>,
+    /// The member `CodeSizeUnzipped`.
+    #[serde(rename = "CodeSizeUnzipped", skip_serializing_if = "Option::is_none")]
+    pub code_size_unzipped: Option<i64>,
+    /// The member `CodeSizeZipped`.
+    #[serde(rename = "CodeSizeZipped", skip_serializing_if = "Option::is_none")]
+    pub code_size_zipped: Option<i64>,
+    /// The member `ConcurrentExecutions`.
+    #[serde(rename = "ConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub concurrent_executions: Option<i32>,
+    /// The member `UnreservedConcurrentExecutions`: 0 or more.
+    #[serde(rename = "UnreservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub unreserved_concurrent_executions: Option<i32>,
+}
+
+/// The structure `AccountUsage`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountUsage {
+    /// The member `TotalCodeSize`.
+    #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
+    pub total_code_size: Option<i64>,
+    /// The member `FunctionCount`.
+    #[serde(rename = "FunctionCount", skip_serializing_if = "Option::is_none")]
+    pub function_count: Option<i64>,
+}
+
+/// The structure `AddLayerVersionPermissionRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AddLayerVersionPermissionRequest {
+    /// The member `LayerName`: required, in the path as `LayerName`, length 1 to 140.
+    #[serde(rename = "LayerName")]
+    pub layer_name: String,
+    /// The member `VersionNumber`: required, in the path as `VersionNumber`.
+    #[serde(rename = "VersionNumber")]
+    pub version_number: i64,
+    /// The member `StatementId`: required, length 1 to 100.
+    #[serde(rename = "StatementId")]
+    pub statement_id: String,
+    /// The member `Action`: required, length 0 to 22.
+    #[serde(rename = "Action")]
+    pub action: String,
+    /// The member `Principal`: required.
+    #[serde(rename = "Principal")]
+    pub principal: String,
+    /// The member `OrganizationId`: length 0 to 34.
+    #[serde(rename = "OrganizationId", skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<String>,
+    /// The member `RevisionId`: in the query as `RevisionId`.
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
+}
+
+/// The structure `AddLayerVersionPermissionResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AddLayerVersionPermissionResponse {
+    /// The member `Statement`.
+    #[serde(rename = "Statement", skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// The member `RevisionId`.
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
+}
 
 /// The structure `AddPermissionRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,6 +178,30 @@ pub struct Concurrency {
     /// The member `ReservedConcurrentExecutions`: 0 or more.
     #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
     pub reserved_concurrent_executions: Option<i32>,
+}
+
+/// The structure `Cors`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cors {
+    /// The member `AllowCredentials`.
+    #[serde(rename = "AllowCredentials", skip_serializing_if = "Option::is_none")]
+    pub allow_credentials: Option<bool>,
+    /// The member `AllowHeaders`: length 0 to 100.
+    #[serde(rename = "AllowHeaders", skip_serializing_if = "Option::is_none")]
+    pub allow_headers: Option<Vec<String>>,
+    /// The member `AllowMethods`: length 0 to 6.
+    #[serde(rename = "AllowMethods", skip_serializing_if = "Option::is_none")]
+    pub allow_methods: Option<Vec<String>>,
+    /// The member `AllowOrigins`: length 0 to 100.
+    #[serde(rename = "AllowOrigins", skip_serializing_if = "Option::is_none")]
+    pub allow_origins: Option<Vec<String>>,
+    /// The member `ExposeHeaders`: length 0 to 100.
+    #[serde(rename = "ExposeHeaders", skip_serializing_if = "Option::is_none")]
+    pub expose_headers: Option<Vec<String>>,
+    /// The member `MaxAge`: 0 to 86400.
+    #[serde(rename = "MaxAge", skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<i32>,
 }
 
 /// The structure `CreateAliasRequest`.
@@ -219,6 +315,51 @@ pub struct CreateFunctionRequest {
     pub tenancy_config: Option<TenancyConfig>,
 }
 
+/// The structure `CreateFunctionUrlConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateFunctionUrlConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+    /// The member `AuthType`: required, one of [`function_url_auth_type`](crate::values::function_url_auth_type).
+    #[serde(rename = "AuthType")]
+    pub auth_type: String,
+    /// The member `Cors`.
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// The member `InvokeMode`: one of [`invoke_mode`](crate::values::invoke_mode).
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub invoke_mode: Option<String>,
+}
+
+/// The structure `CreateFunctionUrlConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateFunctionUrlConfigResponse {
+    /// The member `FunctionUrl`: required, length 40 to 100.
+    #[serde(rename = "FunctionUrl")]
+    pub function_url: String,
+    /// The member `FunctionArn`: required, length 0 to 10000.
+    #[serde(rename = "FunctionArn")]
+    pub function_arn: String,
+    /// The member `AuthType`: required, one of [`function_url_auth_type`](crate::values::function_url_auth_type).
+    #[serde(rename = "AuthType")]
+    pub auth_type: String,
+    /// The member `Cors`.
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// The member `CreationTime`: required.
+    #[serde(rename = "CreationTime")]
+    pub creation_time: String,
+    /// The member `InvokeMode`: one of [`invoke_mode`](crate::values::invoke_mode).
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub invoke_mode: Option<String>,
+}
+
 /// The structure `DeadLetterConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -240,6 +381,27 @@ pub struct DeleteAliasRequest {
     pub name: String,
 }
 
+/// The structure `DeleteFunctionConcurrencyRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteFunctionConcurrencyRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+}
+
+/// The structure `DeleteFunctionEventInvokeConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteFunctionEventInvokeConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+}
+
 /// The structure `DeleteFunctionRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -259,6 +421,54 @@ pub struct DeleteFunctionResponse {
     /// The member `StatusCode`: the HTTP status.
     #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
     pub status_code: Option<i32>,
+}
+
+/// The structure `DeleteFunctionUrlConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteFunctionUrlConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+}
+
+/// The structure `DeleteLayerVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteLayerVersionRequest {
+    /// The member `LayerName`: required, in the path as `LayerName`, length 1 to 140.
+    #[serde(rename = "LayerName")]
+    pub layer_name: String,
+    /// The member `VersionNumber`: required, in the path as `VersionNumber`.
+    #[serde(rename = "VersionNumber")]
+    pub version_number: i64,
+}
+
+/// The structure `DeleteProvisionedConcurrencyConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteProvisionedConcurrencyConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: required, in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier")]
+    pub qualifier: String,
+}
+
+/// The structure `DestinationConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DestinationConfig {
+    /// The member `OnSuccess`.
+    #[serde(rename = "OnSuccess", skip_serializing_if = "Option::is_none")]
+    pub on_success: Option<OnSuccess>,
+    /// The member `OnFailure`.
+    #[serde(rename = "OnFailure", skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
 }
 
 /// The structure `DurableConfig`.
@@ -498,6 +708,71 @@ pub struct FunctionConfiguration {
     pub tenancy_config: Option<TenancyConfig>,
 }
 
+/// The structure `FunctionEventInvokeConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FunctionEventInvokeConfig {
+    /// The member `LastModified`.
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<Timestamp>,
+    /// The member `FunctionArn`: length 0 to 10000.
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub function_arn: Option<String>,
+    /// The member `MaximumRetryAttempts`: 0 to 2.
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub maximum_retry_attempts: Option<i32>,
+    /// The member `MaximumEventAgeInSeconds`: 60 to 21600.
+    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub maximum_event_age_in_seconds: Option<i32>,
+    /// The member `DestinationConfig`.
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub destination_config: Option<DestinationConfig>,
+}
+
+/// The structure `FunctionUrlConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FunctionUrlConfig {
+    /// The member `FunctionUrl`: required, length 40 to 100.
+    #[serde(rename = "FunctionUrl")]
+    pub function_url: String,
+    /// The member `FunctionArn`: required, length 0 to 10000.
+    #[serde(rename = "FunctionArn")]
+    pub function_arn: String,
+    /// The member `CreationTime`: required.
+    #[serde(rename = "CreationTime")]
+    pub creation_time: String,
+    /// The member `LastModifiedTime`: required.
+    #[serde(rename = "LastModifiedTime")]
+    pub last_modified_time: String,
+    /// The member `Cors`.
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// The member `AuthType`: required, one of [`function_url_auth_type`](crate::values::function_url_auth_type).
+    #[serde(rename = "AuthType")]
+    pub auth_type: String,
+    /// The member `InvokeMode`: one of [`invoke_mode`](crate::values::invoke_mode).
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub invoke_mode: Option<String>,
+}
+
+/// The structure `GetAccountSettingsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetAccountSettingsRequest {}
+
+/// The structure `GetAccountSettingsResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetAccountSettingsResponse {
+    /// The member `AccountLimit`.
+    #[serde(rename = "AccountLimit", skip_serializing_if = "Option::is_none")]
+    pub account_limit: Option<AccountLimit>,
+    /// The member `AccountUsage`.
+    #[serde(rename = "AccountUsage", skip_serializing_if = "Option::is_none")]
+    pub account_usage: Option<AccountUsage>,
+}
+
 /// The structure `GetAliasRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -510,6 +785,45 @@ pub struct GetAliasRequest {
     pub name: String,
 }
 
+/// The structure `GetFunctionCodeSigningConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetFunctionCodeSigningConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+}
+
+/// The structure `GetFunctionCodeSigningConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetFunctionCodeSigningConfigResponse {
+    /// The member `CodeSigningConfigArn`: required, length 0 to 200.
+    #[serde(rename = "CodeSigningConfigArn")]
+    pub code_signing_config_arn: String,
+    /// The member `FunctionName`: required, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+}
+
+/// The structure `GetFunctionConcurrencyRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetFunctionConcurrencyRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+}
+
+/// The structure `GetFunctionConcurrencyResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetFunctionConcurrencyResponse {
+    /// The member `ReservedConcurrentExecutions`: 0 or more.
+    #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub reserved_concurrent_executions: Option<i32>,
+}
+
 /// The structure `GetFunctionConfigurationRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -520,6 +834,36 @@ pub struct GetFunctionConfigurationRequest {
     /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
+}
+
+/// The structure `GetFunctionEventInvokeConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetFunctionEventInvokeConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+}
+
+/// The structure `GetFunctionRecursionConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetFunctionRecursionConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+}
+
+/// The structure `GetFunctionRecursionConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetFunctionRecursionConfigResponse {
+    /// The member `RecursiveLoop`: one of [`recursive_loop`](crate::values::recursive_loop).
+    #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
+    pub recursive_loop: Option<String>,
 }
 
 /// The structure `GetFunctionRequest`.
@@ -555,6 +899,123 @@ pub struct GetFunctionResponse {
     pub concurrency: Option<Concurrency>,
 }
 
+/// The structure `GetFunctionUrlConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetFunctionUrlConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+}
+
+/// The structure `GetFunctionUrlConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetFunctionUrlConfigResponse {
+    /// The member `FunctionUrl`: required, length 40 to 100.
+    #[serde(rename = "FunctionUrl")]
+    pub function_url: String,
+    /// The member `FunctionArn`: required, length 0 to 10000.
+    #[serde(rename = "FunctionArn")]
+    pub function_arn: String,
+    /// The member `AuthType`: required, one of [`function_url_auth_type`](crate::values::function_url_auth_type).
+    #[serde(rename = "AuthType")]
+    pub auth_type: String,
+    /// The member `Cors`.
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// The member `CreationTime`: required.
+    #[serde(rename = "CreationTime")]
+    pub creation_time: String,
+    /// The member `LastModifiedTime`: required.
+    #[serde(rename = "LastModifiedTime")]
+    pub last_modified_time: String,
+    /// The member `InvokeMode`: one of [`invoke_mode`](crate::values::invoke_mode).
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub invoke_mode: Option<String>,
+}
+
+/// The structure `GetLayerVersionByArnRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetLayerVersionByArnRequest {
+    /// The member `Arn`: required, in the query as `Arn`, length 1 to 140.
+    #[serde(rename = "Arn")]
+    pub arn: String,
+}
+
+/// The structure `GetLayerVersionPolicyRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetLayerVersionPolicyRequest {
+    /// The member `LayerName`: required, in the path as `LayerName`, length 1 to 140.
+    #[serde(rename = "LayerName")]
+    pub layer_name: String,
+    /// The member `VersionNumber`: required, in the path as `VersionNumber`.
+    #[serde(rename = "VersionNumber")]
+    pub version_number: i64,
+}
+
+/// The structure `GetLayerVersionPolicyResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetLayerVersionPolicyResponse {
+    /// The member `Policy`.
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The member `RevisionId`.
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
+}
+
+/// The structure `GetLayerVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetLayerVersionRequest {
+    /// The member `LayerName`: required, in the path as `LayerName`, length 1 to 140.
+    #[serde(rename = "LayerName")]
+    pub layer_name: String,
+    /// The member `VersionNumber`: required, in the path as `VersionNumber`.
+    #[serde(rename = "VersionNumber")]
+    pub version_number: i64,
+}
+
+/// The structure `GetLayerVersionResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetLayerVersionResponse {
+    /// The member `Content`.
+    #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
+    pub content: Option<LayerVersionContentOutput>,
+    /// The member `LayerArn`: length 1 to 140.
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub layer_arn: Option<String>,
+    /// The member `LayerVersionArn`: length 1 to 140.
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub layer_version_arn: Option<String>,
+    /// The member `Description`: length 0 to 256.
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `CreatedDate`.
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<String>,
+    /// The member `Version`.
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// The member `CompatibleRuntimes`: length 0 to 15.
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub compatible_runtimes: Option<Vec<String>>,
+    /// The member `LicenseInfo`: length 0 to 512.
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub license_info: Option<String>,
+    /// The member `CompatibleArchitectures`: length 0 to 2.
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
 /// The structure `GetPolicyRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -577,6 +1038,69 @@ pub struct GetPolicyResponse {
     /// The member `RevisionId`.
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub revision_id: Option<String>,
+}
+
+/// The structure `GetProvisionedConcurrencyConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetProvisionedConcurrencyConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: required, in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier")]
+    pub qualifier: String,
+}
+
+/// The structure `GetProvisionedConcurrencyConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetProvisionedConcurrencyConfigResponse {
+    /// The member `RequestedProvisionedConcurrentExecutions`: 1 or more.
+    #[serde(rename = "RequestedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    /// The member `AvailableProvisionedConcurrentExecutions`: 0 or more.
+    #[serde(rename = "AvailableProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    /// The member `AllocatedProvisionedConcurrentExecutions`: 0 or more.
+    #[serde(rename = "AllocatedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    /// The member `Status`: one of [`provisioned_concurrency_status_enum`](crate::values::provisioned_concurrency_status_enum).
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The member `StatusReason`.
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// The member `LastModified`.
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+/// The structure `GetRuntimeManagementConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetRuntimeManagementConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+}
+
+/// The structure `GetRuntimeManagementConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetRuntimeManagementConfigResponse {
+    /// The member `UpdateRuntimeOn`: one of [`update_runtime_on`](crate::values::update_runtime_on).
+    #[serde(rename = "UpdateRuntimeOn", skip_serializing_if = "Option::is_none")]
+    pub update_runtime_on: Option<String>,
+    /// The member `RuntimeVersionArn`: length 26 to 2048.
+    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    pub runtime_version_arn: Option<String>,
+    /// The member `FunctionArn`: length 0 to 10000.
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub function_arn: Option<String>,
 }
 
 /// The structure `ImageConfig`.
@@ -672,6 +1196,108 @@ pub struct InvocationResponse {
     pub durable_execution_arn: Option<String>,
 }
 
+/// The structure `InvokeAsyncRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InvokeAsyncRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `InvokeArgs`: required.
+    #[serde(rename = "InvokeArgs")]
+    pub invoke_args: Blob,
+}
+
+/// The structure `InvokeAsyncResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InvokeAsyncResponse {
+    /// The member `Status`: the HTTP status.
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
+}
+
+/// The structure `InvokeResponseStreamUpdate`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InvokeResponseStreamUpdate {
+    /// The member `Payload`.
+    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Sensitive<Blob>>,
+}
+
+/// The structure `InvokeWithResponseStreamCompleteEvent`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InvokeWithResponseStreamCompleteEvent {
+    /// The member `ErrorCode`.
+    #[serde(rename = "ErrorCode", skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// The member `ErrorDetails`.
+    #[serde(rename = "ErrorDetails", skip_serializing_if = "Option::is_none")]
+    pub error_details: Option<String>,
+    /// The member `LogResult`.
+    #[serde(rename = "LogResult", skip_serializing_if = "Option::is_none")]
+    pub log_result: Option<String>,
+}
+
+/// The structure `InvokeWithResponseStreamRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InvokeWithResponseStreamRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `InvocationType`: in the header `X-Amz-Invocation-Type`, one of [`response_streaming_invocation_type`](crate::values::response_streaming_invocation_type).
+    #[serde(rename = "InvocationType", skip_serializing_if = "Option::is_none")]
+    pub invocation_type: Option<String>,
+    /// The member `LogType`: in the header `X-Amz-Log-Type`, one of [`log_type`](crate::values::log_type).
+    #[serde(rename = "LogType", skip_serializing_if = "Option::is_none")]
+    pub log_type: Option<String>,
+    /// The member `ClientContext`: in the header `X-Amz-Client-Context`.
+    #[serde(rename = "ClientContext", skip_serializing_if = "Option::is_none")]
+    pub client_context: Option<String>,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+    /// The member `Payload`.
+    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Sensitive<Blob>>,
+    /// The member `TenantId`: in the header `X-Amz-Tenant-Id`, length 1 to 256.
+    #[serde(rename = "TenantId", skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+}
+
+/// The structure `InvokeWithResponseStreamResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InvokeWithResponseStreamResponse {
+    /// The member `StatusCode`: the HTTP status.
+    #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<i32>,
+    /// The member `ExecutedVersion`: in the header `X-Amz-Executed-Version`, length 1 to 1024.
+    #[serde(rename = "ExecutedVersion", skip_serializing_if = "Option::is_none")]
+    pub executed_version: Option<String>,
+    /// The member `EventStream`.
+    #[serde(rename = "EventStream", skip_serializing_if = "Option::is_none")]
+    pub event_stream: Option<InvokeWithResponseStreamResponseEvent>,
+    /// The member `ResponseStreamContentType`: in the header `Content-Type`.
+    #[serde(rename = "ResponseStreamContentType", skip_serializing_if = "Option::is_none")]
+    pub response_stream_content_type: Option<String>,
+}
+
+/// The structure `InvokeWithResponseStreamResponseEvent`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InvokeWithResponseStreamResponseEvent {
+    /// The member `PayloadChunk`.
+    #[serde(rename = "PayloadChunk", skip_serializing_if = "Option::is_none")]
+    pub payload_chunk: Option<InvokeResponseStreamUpdate>,
+    /// The member `InvokeComplete`.
+    #[serde(rename = "InvokeComplete", skip_serializing_if = "Option::is_none")]
+    pub invoke_complete: Option<InvokeWithResponseStreamCompleteEvent>,
+}
+
 /// The structure `LambdaManagedInstancesCapacityProviderConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -705,6 +1331,87 @@ pub struct Layer {
     pub signing_job_arn: Option<String>,
 }
 
+/// The structure `LayerVersionContentInput`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LayerVersionContentInput {
+    /// The member `S3Bucket`: length 3 to 63.
+    #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
+    pub s3_bucket: Option<String>,
+    /// The member `S3Key`: length 1 to 1024.
+    #[serde(rename = "S3Key", skip_serializing_if = "Option::is_none")]
+    pub s3_key: Option<String>,
+    /// The member `S3ObjectVersion`: length 1 to 1024.
+    #[serde(rename = "S3ObjectVersion", skip_serializing_if = "Option::is_none")]
+    pub s3_object_version: Option<String>,
+    /// The member `ZipFile`.
+    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
+    pub zip_file: Option<Sensitive<Blob>>,
+}
+
+/// The structure `LayerVersionContentOutput`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LayerVersionContentOutput {
+    /// The member `Location`.
+    #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// The member `CodeSha256`.
+    #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
+    pub code_sha256: Option<String>,
+    /// The member `CodeSize`.
+    #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
+    pub code_size: Option<i64>,
+    /// The member `SigningProfileVersionArn`.
+    #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
+    pub signing_profile_version_arn: Option<String>,
+    /// The member `SigningJobArn`.
+    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
+    pub signing_job_arn: Option<String>,
+}
+
+/// The structure `LayerVersionsListItem`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LayerVersionsListItem {
+    /// The member `LayerVersionArn`: length 1 to 140.
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub layer_version_arn: Option<String>,
+    /// The member `Version`.
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// The member `Description`: length 0 to 256.
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `CreatedDate`.
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<String>,
+    /// The member `CompatibleRuntimes`: length 0 to 15.
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub compatible_runtimes: Option<Vec<String>>,
+    /// The member `LicenseInfo`: length 0 to 512.
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub license_info: Option<String>,
+    /// The member `CompatibleArchitectures`: length 0 to 2.
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+/// The structure `LayersListItem`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LayersListItem {
+    /// The member `LayerName`: length 1 to 140.
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub layer_name: Option<String>,
+    /// The member `LayerArn`: length 1 to 140.
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub layer_arn: Option<String>,
+    /// The member `LatestMatchingVersion`.
+    #[serde(rename = "LatestMatchingVersion", skip_serializing_if = "Option::is_none")]
+    pub latest_matching_version: Option<LayerVersionsListItem>,
+}
+
 /// The structure `ListAliasesRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -735,6 +1442,60 @@ pub struct ListAliasesResponse {
     pub aliases: Option<Vec<AliasConfiguration>>,
 }
 
+/// The structure `ListFunctionEventInvokeConfigsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListFunctionEventInvokeConfigsRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Marker`: in the query as `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// The member `MaxItems`: in the query as `MaxItems`, 1 to 50.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i32>,
+}
+
+/// The structure `ListFunctionEventInvokeConfigsResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListFunctionEventInvokeConfigsResponse {
+    /// The member `FunctionEventInvokeConfigs`.
+    #[serde(rename = "FunctionEventInvokeConfigs", skip_serializing_if = "Option::is_none")]
+    pub function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>>,
+    /// The member `NextMarker`.
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub next_marker: Option<String>,
+}
+
+/// The structure `ListFunctionUrlConfigsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListFunctionUrlConfigsRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Marker`: in the query as `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// The member `MaxItems`: in the query as `MaxItems`, 1 to 50.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i32>,
+}
+
+/// The structure `ListFunctionUrlConfigsResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListFunctionUrlConfigsResponse {
+    /// The member `FunctionUrlConfigs`: required.
+    #[serde(rename = "FunctionUrlConfigs")]
+    pub function_url_configs: Vec<FunctionUrlConfig>,
+    /// The member `NextMarker`.
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub next_marker: Option<String>,
+}
+
 /// The structure `ListFunctionsRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -763,6 +1524,114 @@ pub struct ListFunctionsResponse {
     /// The member `Functions`.
     #[serde(rename = "Functions", skip_serializing_if = "Option::is_none")]
     pub functions: Option<Vec<FunctionConfiguration>>,
+}
+
+/// The structure `ListLayerVersionsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListLayerVersionsRequest {
+    /// The member `CompatibleRuntime`: in the query as `CompatibleRuntime`, one of [`runtime`](crate::values::runtime).
+    #[serde(rename = "CompatibleRuntime", skip_serializing_if = "Option::is_none")]
+    pub compatible_runtime: Option<String>,
+    /// The member `LayerName`: required, in the path as `LayerName`, length 1 to 140.
+    #[serde(rename = "LayerName")]
+    pub layer_name: String,
+    /// The member `Marker`: in the query as `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// The member `MaxItems`: in the query as `MaxItems`, 1 to 50.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i32>,
+    /// The member `CompatibleArchitecture`: in the query as `CompatibleArchitecture`, one of [`architecture`](crate::values::architecture).
+    #[serde(rename = "CompatibleArchitecture", skip_serializing_if = "Option::is_none")]
+    pub compatible_architecture: Option<String>,
+}
+
+/// The structure `ListLayerVersionsResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListLayerVersionsResponse {
+    /// The member `NextMarker`.
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub next_marker: Option<String>,
+    /// The member `LayerVersions`.
+    #[serde(rename = "LayerVersions", skip_serializing_if = "Option::is_none")]
+    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+
+/// The structure `ListLayersRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListLayersRequest {
+    /// The member `CompatibleRuntime`: in the query as `CompatibleRuntime`, one of [`runtime`](crate::values::runtime).
+    #[serde(rename = "CompatibleRuntime", skip_serializing_if = "Option::is_none")]
+    pub compatible_runtime: Option<String>,
+    /// The member `Marker`: in the query as `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// The member `MaxItems`: in the query as `MaxItems`, 1 to 50.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i32>,
+    /// The member `CompatibleArchitecture`: in the query as `CompatibleArchitecture`, one of [`architecture`](crate::values::architecture).
+    #[serde(rename = "CompatibleArchitecture", skip_serializing_if = "Option::is_none")]
+    pub compatible_architecture: Option<String>,
+}
+
+/// The structure `ListLayersResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListLayersResponse {
+    /// The member `NextMarker`.
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub next_marker: Option<String>,
+    /// The member `Layers`.
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<LayersListItem>>,
+}
+
+/// The structure `ListProvisionedConcurrencyConfigsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListProvisionedConcurrencyConfigsRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Marker`: in the query as `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// The member `MaxItems`: in the query as `MaxItems`, 1 to 50.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i32>,
+}
+
+/// The structure `ListProvisionedConcurrencyConfigsResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListProvisionedConcurrencyConfigsResponse {
+    /// The member `ProvisionedConcurrencyConfigs`.
+    #[serde(rename = "ProvisionedConcurrencyConfigs", skip_serializing_if = "Option::is_none")]
+    pub provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    /// The member `NextMarker`.
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub next_marker: Option<String>,
+}
+
+/// The structure `ListTagsRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListTagsRequest {
+    /// The member `Resource`: required, in the path as `Resource`, length 1 to 256.
+    #[serde(rename = "Resource")]
+    pub resource: String,
+}
+
+/// The structure `ListTagsResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListTagsResponse {
+    /// The member `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
 }
 
 /// The structure `ListVersionsByFunctionRequest`.
@@ -810,6 +1679,108 @@ pub struct LoggingConfig {
     pub log_group: Option<String>,
 }
 
+/// The structure `OnFailure`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OnFailure {
+    /// The member `Destination`: length 0 to 350.
+    #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+}
+
+/// The structure `OnSuccess`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OnSuccess {
+    /// The member `Destination`: length 0 to 350.
+    #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+}
+
+/// The structure `ProvisionedConcurrencyConfigListItem`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProvisionedConcurrencyConfigListItem {
+    /// The member `FunctionArn`: length 0 to 10000.
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub function_arn: Option<String>,
+    /// The member `RequestedProvisionedConcurrentExecutions`: 1 or more.
+    #[serde(rename = "RequestedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    /// The member `AvailableProvisionedConcurrentExecutions`: 0 or more.
+    #[serde(rename = "AvailableProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    /// The member `AllocatedProvisionedConcurrentExecutions`: 0 or more.
+    #[serde(rename = "AllocatedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    /// The member `Status`: one of [`provisioned_concurrency_status_enum`](crate::values::provisioned_concurrency_status_enum).
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The member `StatusReason`.
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// The member `LastModified`.
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+/// The structure `PublishLayerVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PublishLayerVersionRequest {
+    /// The member `LayerName`: required, in the path as `LayerName`, length 1 to 140.
+    #[serde(rename = "LayerName")]
+    pub layer_name: String,
+    /// The member `Description`: length 0 to 256.
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `Content`: required.
+    #[serde(rename = "Content")]
+    pub content: LayerVersionContentInput,
+    /// The member `CompatibleRuntimes`: length 0 to 15.
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub compatible_runtimes: Option<Vec<String>>,
+    /// The member `LicenseInfo`: length 0 to 512.
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub license_info: Option<String>,
+    /// The member `CompatibleArchitectures`: length 0 to 2.
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+/// The structure `PublishLayerVersionResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PublishLayerVersionResponse {
+    /// The member `Content`.
+    #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
+    pub content: Option<LayerVersionContentOutput>,
+    /// The member `LayerArn`: length 1 to 140.
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub layer_arn: Option<String>,
+    /// The member `LayerVersionArn`: length 1 to 140.
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub layer_version_arn: Option<String>,
+    /// The member `Description`: length 0 to 256.
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The member `CreatedDate`.
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<String>,
+    /// The member `Version`.
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// The member `CompatibleRuntimes`: length 0 to 15.
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub compatible_runtimes: Option<Vec<String>>,
+    /// The member `LicenseInfo`: length 0 to 512.
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub license_info: Option<String>,
+    /// The member `CompatibleArchitectures`: length 0 to 2.
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
 /// The structure `PublishVersionRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -829,6 +1800,150 @@ pub struct PublishVersionRequest {
     /// The member `PublishTo`: one of [`function_version_latest_published`](crate::values::function_version_latest_published).
     #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
     pub publish_to: Option<String>,
+}
+
+/// The structure `PutFunctionConcurrencyRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutFunctionConcurrencyRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `ReservedConcurrentExecutions`: required, 0 or more.
+    #[serde(rename = "ReservedConcurrentExecutions")]
+    pub reserved_concurrent_executions: i32,
+}
+
+/// The structure `PutFunctionEventInvokeConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutFunctionEventInvokeConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+    /// The member `MaximumRetryAttempts`: 0 to 2.
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub maximum_retry_attempts: Option<i32>,
+    /// The member `MaximumEventAgeInSeconds`: 60 to 21600.
+    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub maximum_event_age_in_seconds: Option<i32>,
+    /// The member `DestinationConfig`.
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub destination_config: Option<DestinationConfig>,
+}
+
+/// The structure `PutFunctionRecursionConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutFunctionRecursionConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `RecursiveLoop`: required, one of [`recursive_loop`](crate::values::recursive_loop).
+    #[serde(rename = "RecursiveLoop")]
+    pub recursive_loop: String,
+}
+
+/// The structure `PutFunctionRecursionConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutFunctionRecursionConfigResponse {
+    /// The member `RecursiveLoop`: one of [`recursive_loop`](crate::values::recursive_loop).
+    #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
+    pub recursive_loop: Option<String>,
+}
+
+/// The structure `PutProvisionedConcurrencyConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutProvisionedConcurrencyConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: required, in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier")]
+    pub qualifier: String,
+    /// The member `ProvisionedConcurrentExecutions`: required, 1 or more.
+    #[serde(rename = "ProvisionedConcurrentExecutions")]
+    pub provisioned_concurrent_executions: i32,
+}
+
+/// The structure `PutProvisionedConcurrencyConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutProvisionedConcurrencyConfigResponse {
+    /// The member `RequestedProvisionedConcurrentExecutions`: 1 or more.
+    #[serde(rename = "RequestedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    /// The member `AvailableProvisionedConcurrentExecutions`: 0 or more.
+    #[serde(rename = "AvailableProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    /// The member `AllocatedProvisionedConcurrentExecutions`: 0 or more.
+    #[serde(rename = "AllocatedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    /// The member `Status`: one of [`provisioned_concurrency_status_enum`](crate::values::provisioned_concurrency_status_enum).
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The member `StatusReason`.
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// The member `LastModified`.
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+/// The structure `PutRuntimeManagementConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutRuntimeManagementConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+    /// The member `UpdateRuntimeOn`: required, one of [`update_runtime_on`](crate::values::update_runtime_on).
+    #[serde(rename = "UpdateRuntimeOn")]
+    pub update_runtime_on: String,
+    /// The member `RuntimeVersionArn`: length 26 to 2048.
+    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    pub runtime_version_arn: Option<String>,
+}
+
+/// The structure `PutRuntimeManagementConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutRuntimeManagementConfigResponse {
+    /// The member `UpdateRuntimeOn`: required, one of [`update_runtime_on`](crate::values::update_runtime_on).
+    #[serde(rename = "UpdateRuntimeOn")]
+    pub update_runtime_on: String,
+    /// The member `FunctionArn`: required, length 0 to 10000.
+    #[serde(rename = "FunctionArn")]
+    pub function_arn: String,
+    /// The member `RuntimeVersionArn`: length 26 to 2048.
+    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    pub runtime_version_arn: Option<String>,
+}
+
+/// The structure `RemoveLayerVersionPermissionRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RemoveLayerVersionPermissionRequest {
+    /// The member `LayerName`: required, in the path as `LayerName`, length 1 to 140.
+    #[serde(rename = "LayerName")]
+    pub layer_name: String,
+    /// The member `VersionNumber`: required, in the path as `VersionNumber`.
+    #[serde(rename = "VersionNumber")]
+    pub version_number: i64,
+    /// The member `StatementId`: required, in the path as `StatementId`, length 1 to 100.
+    #[serde(rename = "StatementId")]
+    pub statement_id: String,
+    /// The member `RevisionId`: in the query as `RevisionId`.
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
 }
 
 /// The structure `RemovePermissionRequest`.
@@ -894,6 +2009,18 @@ pub struct SnapStartResponse {
     pub optimization_status: Option<String>,
 }
 
+/// The structure `TagResourceRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TagResourceRequest {
+    /// The member `Resource`: required, in the path as `Resource`, length 1 to 256.
+    #[serde(rename = "Resource")]
+    pub resource: String,
+    /// The member `Tags`: required.
+    #[serde(rename = "Tags")]
+    pub tags: BTreeMap<String, String>,
+}
+
 /// The structure `TagsError`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -931,6 +2058,18 @@ pub struct TracingConfigResponse {
     /// The member `Mode`: one of [`tracing_mode`](crate::values::tracing_mode).
     #[serde(rename = "Mode", skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+}
+
+/// The structure `UntagResourceRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UntagResourceRequest {
+    /// The member `Resource`: required, in the path as `Resource`, length 1 to 256.
+    #[serde(rename = "Resource")]
+    pub resource: String,
+    /// The member `TagKeys`: required, in the query as `tagKeys`.
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
 }
 
 /// The structure `UpdateAliasRequest`.
@@ -1066,6 +2205,75 @@ pub struct UpdateFunctionConfigurationRequest {
     /// The member `DurableConfig`.
     #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
     pub durable_config: Option<DurableConfig>,
+}
+
+/// The structure `UpdateFunctionEventInvokeConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateFunctionEventInvokeConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 256.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+    /// The member `MaximumRetryAttempts`: 0 to 2.
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub maximum_retry_attempts: Option<i32>,
+    /// The member `MaximumEventAgeInSeconds`: 60 to 21600.
+    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub maximum_event_age_in_seconds: Option<i32>,
+    /// The member `DestinationConfig`.
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub destination_config: Option<DestinationConfig>,
+}
+
+/// The structure `UpdateFunctionUrlConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateFunctionUrlConfigRequest {
+    /// The member `FunctionName`: required, in the path as `FunctionName`, length 1 to 140.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// The member `Qualifier`: in the query as `Qualifier`, length 1 to 128.
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+    /// The member `AuthType`: one of [`function_url_auth_type`](crate::values::function_url_auth_type).
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub auth_type: Option<String>,
+    /// The member `Cors`.
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// The member `InvokeMode`: one of [`invoke_mode`](crate::values::invoke_mode).
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub invoke_mode: Option<String>,
+}
+
+/// The structure `UpdateFunctionUrlConfigResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateFunctionUrlConfigResponse {
+    /// The member `FunctionUrl`: required, length 40 to 100.
+    #[serde(rename = "FunctionUrl")]
+    pub function_url: String,
+    /// The member `FunctionArn`: required, length 0 to 10000.
+    #[serde(rename = "FunctionArn")]
+    pub function_arn: String,
+    /// The member `AuthType`: required, one of [`function_url_auth_type`](crate::values::function_url_auth_type).
+    #[serde(rename = "AuthType")]
+    pub auth_type: String,
+    /// The member `Cors`.
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// The member `CreationTime`: required.
+    #[serde(rename = "CreationTime")]
+    pub creation_time: String,
+    /// The member `LastModifiedTime`: required.
+    #[serde(rename = "LastModifiedTime")]
+    pub last_modified_time: String,
+    /// The member `InvokeMode`: one of [`invoke_mode`](crate::values::invoke_mode).
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub invoke_mode: Option<String>,
 }
 
 /// The structure `VpcConfig`.

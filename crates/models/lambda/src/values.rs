@@ -67,6 +67,16 @@ pub mod invocation_type {
     pub const VALUES: &[&str] = &["Event", "RequestResponse", "DryRun"];
 }
 
+/// The values of `InvokeMode`.
+pub mod invoke_mode {
+    /// The value `RESPONSE_STREAM`.
+    pub const RESPONSE_STREAM: &str = "RESPONSE_STREAM";
+    /// The value `BUFFERED`.
+    pub const BUFFERED: &str = "BUFFERED";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["RESPONSE_STREAM", "BUFFERED"];
+}
+
 /// The values of `LastUpdateStatus`.
 pub mod last_update_status {
     /// The value `Successful`.
@@ -216,6 +226,38 @@ pub mod package_type {
     pub const IMAGE: &str = "Image";
     /// All of them, in the order in which the service prints them.
     pub const VALUES: &[&str] = &["Zip", "Image"];
+}
+
+/// The values of `ProvisionedConcurrencyStatusEnum`.
+pub mod provisioned_concurrency_status_enum {
+    /// The value `IN_PROGRESS`.
+    pub const IN_PROGRESS: &str = "IN_PROGRESS";
+    /// The value `READY`.
+    pub const READY: &str = "READY";
+    /// The value `FAILED`.
+    pub const FAILED: &str = "FAILED";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["IN_PROGRESS", "READY", "FAILED"];
+}
+
+/// The values of `RecursiveLoop`.
+pub mod recursive_loop {
+    /// The value `Allow`.
+    pub const ALLOW: &str = "Allow";
+    /// The value `Terminate`.
+    pub const TERMINATE: &str = "Terminate";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["Allow", "Terminate"];
+}
+
+/// The values of `ResponseStreamingInvocationType`.
+pub mod response_streaming_invocation_type {
+    /// The value `RequestResponse`.
+    pub const REQUEST_RESPONSE: &str = "RequestResponse";
+    /// The value `DryRun`.
+    pub const DRY_RUN: &str = "DryRun";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["RequestResponse", "DryRun"];
 }
 
 /// The values of `Runtime`.
@@ -555,4 +597,16 @@ pub mod tracing_mode {
     pub const PASS_THROUGH: &str = "PassThrough";
     /// All of them, in the order in which the service prints them.
     pub const VALUES: &[&str] = &["Active", "PassThrough"];
+}
+
+/// The values of `UpdateRuntimeOn`.
+pub mod update_runtime_on {
+    /// The value `Auto`.
+    pub const AUTO: &str = "Auto";
+    /// The value `Manual`.
+    pub const MANUAL: &str = "Manual";
+    /// The value `FunctionUpdate`.
+    pub const FUNCTION_UPDATE: &str = "FunctionUpdate";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["Auto", "Manual", "FunctionUpdate"];
 }

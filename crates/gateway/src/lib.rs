@@ -8,6 +8,7 @@
 pub mod address;
 pub mod authorize;
 pub mod body;
+mod coarse_time;
 pub mod exchange;
 pub mod fault;
 pub mod integrate;

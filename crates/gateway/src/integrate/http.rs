@@ -18,6 +18,7 @@ use tower_service::Service;
 use super::connect::{Connector, NotAllowed};
 use super::pool::{Backend, Connections, Lease, Pool, ResponseBody};
 use crate::body::{Body, TooLarge};
+use crate::coarse_time;
 use crate::fault::Fault;
 use crate::settings::Settings;
 
@@ -63,7 +64,8 @@ impl Upstream {
         head.uri = uri.path_and_query.unwrap_or(PathAndQuery::from_static("/")).into();
         let connections = self.pool.of(Backend { authority, secure });
         let sent = self.exchange(connections, Request::from_parts(head, body));
-        tokio::time::timeout(timeout, sent).await.unwrap_or(Err(Fault::BackendTimeout))
+        let until = coarse_time::now() + timeout;
+        tokio::time::timeout_at(until.into(), sent).await.unwrap_or(Err(Fault::BackendTimeout))
     }
 
     /// Sends a request on an idle connection, else on a new one. An idle one that its backend has closed meanwhile gives

@@ -8,16 +8,16 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::Authority;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
-use tokio::time::Instant;
 
 use crate::body::Body;
+use crate::coarse_time;
 
 /// Idle connections to one backend that a thread keeps.
 const IDLE_PER_BACKEND: usize = 256;
@@ -75,7 +75,7 @@ impl Pool {
         *self.recent.borrow_mut() = None;
         self.backends.borrow_mut().retain(|_, connections| {
             let mut idle = connections.idle.borrow_mut();
-            idle.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < IDLE_FOR);
+            idle.retain(|idle| !idle.sender.is_closed() && coarse_time::now() < idle.since + IDLE_FOR);
             // A request that is under way will give its connection back to where it took it from.
             !idle.is_empty() || Rc::strong_count(connections) > 1
         });
@@ -87,7 +87,7 @@ impl Connections {
     pub(super) fn take(&self) -> Option<SendRequest<Body>> {
         let mut kept = self.idle.borrow_mut();
         while let Some(Idle { sender, since }) = kept.pop() {
-            if !sender.is_closed() && since.elapsed() < IDLE_FOR {
+            if !sender.is_closed() && coarse_time::now() < since + IDLE_FOR {
                 return Some(sender);
             }
         }
@@ -97,7 +97,7 @@ impl Connections {
     fn put(&self, sender: SendRequest<Body>) {
         let mut kept = self.idle.borrow_mut();
         if !sender.is_closed() && kept.len() < IDLE_PER_BACKEND {
-            kept.push(Idle { sender, since: Instant::now() });
+            kept.push(Idle { sender, since: coarse_time::now() });
         }
     }
 }

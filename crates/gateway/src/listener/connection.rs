@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -21,6 +21,7 @@ use super::accept::draining;
 use super::spelling::Due;
 use super::tap::{Heads, Tap};
 use crate::body::Body;
+use crate::coarse_time::CoarseTimer;
 use crate::pipeline;
 use crate::settings::{HEAD_BYTES, HEAD_TIMEOUT, HTTP2_STREAMS};
 
@@ -145,7 +146,7 @@ pub(super) async fn serve<S>(
             let tap = Tap::new(stream, heads, due.clone());
             service.due = Some(due);
             let served = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
+                .timer(CoarseTimer)
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_buf_size(HEAD_BYTES)
                 .half_close(false)
@@ -154,7 +155,7 @@ pub(super) async fn serve<S>(
         }
         Protocol::Http2 => {
             let served = hyper::server::conn::http2::Builder::new(ThisThread)
-                .timer(TokioTimer::new())
+                .timer(CoarseTimer)
                 .max_concurrent_streams(HTTP2_STREAMS)
                 .max_header_list_size(HEAD_BYTES as u32)
                 .serve_connection(TokioIo::new(stream), service);

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use memchr::memchr;
+use memchr::memchr_iter;
 use memchr::memmem::Finder;
 use plan::spelling::spell;
 
@@ -65,18 +65,21 @@ fn spell_head(bytes: &[u8], names: &[Box<str>], out: &mut Vec<u8>) -> Option<usi
     if bytes.get(9) == Some(&b'1') {
         return spell_head(&bytes[length..], names, out).map(|more| length + more);
     }
-    let mut lines = &mut out[start..start + length - 2];
-    lines = lines.split_at_mut(memchr(b'\n', lines)? + 1).1;
+    // Where lines end is looked for in one go, in what was copied.
+    let head = &bytes[..length - 2];
+    let mut ends = memchr_iter(b'\n', head);
+    let mut line = ends.next()? + 1;
     // A client that asks for it gets `close`; one of HTTP/1.0 expects it.
     let mut says_connection = !is_http11;
-    while !lines.is_empty() {
-        let name = lines.get_mut(..memchr(b':', lines)?)?;
+    for end in ends {
+        let colon = line + head[line..end].iter().position(|byte| *byte == b':')?;
+        let name = &mut out[start + line..start + colon];
         says_connection |= name == b"connection";
         match names.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
             Some(known) => name.copy_from_slice(known.as_bytes()),
             None => spell(name),
         }
-        lines = lines.split_at_mut(memchr(b'\n', lines)? + 1).1;
+        line = end + 1;
     }
     if !says_connection {
         out.truncate(out.len() - 2);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
+use base::seams::WriteLog;
 use store::blobs::{BlobStore, Digest};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -15,7 +16,6 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::invoke::Work;
 use crate::invoke::stream::StreamWork;
 use crate::package::{self, PackageError, Tree, Trees, WorkingCopy};
-use crate::pool::{LogSink, TracingSink};
 use crate::runtime_api::RuntimeApi;
 use crate::runtimes::{FunctionFacts, Runtime, Runtimes, log_stream, variables};
 use crate::sandbox::{Spawner, Started};
@@ -65,7 +65,8 @@ pub(crate) struct Engine {
     pub(crate) control: Handle,
     pub(crate) runtimes: Runtimes,
     pub(crate) pool: PoolSettings,
-    pub(crate) sink: Arc<dyn LogSink>,
+    /// CloudWatch Logs, if there is one.
+    pub(crate) logs: Option<Arc<dyn WriteLog>>,
     /// Who may start an interpreter now: more at once than there are cores would only make all of them late.
     pub(crate) starts: Arc<Semaphore>,
     blobs: BlobStore,
@@ -96,6 +97,7 @@ pub(crate) struct EngineSettings {
     pub(crate) data_threads: usize,
     pub(crate) clock: Clock,
     pub(crate) pool: PoolSettings,
+    pub(crate) logs: Option<Arc<dyn WriteLog>>,
 }
 
 impl Engine {
@@ -116,7 +118,7 @@ impl Engine {
             control,
             runtimes,
             pool: settings.pool,
-            sink: Arc::new(TracingSink),
+            logs: settings.logs,
             blobs,
             spawner: Spawner::new()?,
             directory,

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
-use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, Streaming};
+use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, Streaming, WriteLog};
 use store::blobs::BlobStore;
 use store::{SharedStore, StoreError};
 use thiserror::Error;
@@ -48,7 +48,6 @@ use pool::Shard;
 use queue::Queue;
 use version::Admitted;
 
-pub use pool::{LogLine, LogSink};
 pub use queue::RetryDelays;
 
 /// What the functions of this process are run with.
@@ -72,6 +71,8 @@ pub struct Settings {
     pub init_limit: Duration,
     /// When asynchronous invocations are tried again.
     pub retry_delays: RetryDelays,
+    /// CloudWatch Logs, if there is one: what functions print and the platform's lines about them go there too.
+    pub logs: Option<Arc<dyn WriteLog>>,
 }
 
 impl Default for Settings {
@@ -86,6 +87,7 @@ impl Default for Settings {
             idle_for: PoolSettings::default().idle_for,
             init_limit: PoolSettings::default().init_limit,
             retry_delays: RetryDelays::default(),
+            logs: None,
         }
     }
 }
@@ -139,6 +141,7 @@ impl Functions {
             data_threads: settings.data_threads,
             clock: settings.clock,
             pool,
+            logs: settings.logs,
         };
         let (of_engine, handle) = (blobs.clone(), control.clone());
         let engine = control.spawn_blocking(move || Engine::open(engine_settings, of_engine, handle)).await??;

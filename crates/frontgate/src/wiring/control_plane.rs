@@ -18,6 +18,7 @@ use wire::ControlPlane;
 
 use super::clock;
 use super::forwarding::Forwarder;
+use super::log_sink::{self, Delivery};
 use crate::config::Config;
 
 /// The subsystems that the AWS APIs are made of.
@@ -26,6 +27,8 @@ pub(crate) struct Services {
     pub(crate) functions: Arc<functions::Functions>,
     pub(crate) front: Arc<ControlPlane>,
     pub(crate) endpoints: Arc<ServiceEndpoints>,
+    /// Carries what functions print to CloudWatch Logs, if there is one.
+    pub(crate) function_logs: Option<Delivery>,
 }
 
 /// Opens the subsystems on the data directory.
@@ -40,6 +43,9 @@ pub(crate) async fn open(
     let endpoints: Arc<ServiceEndpoints> = Arc::new(config.service_endpoint.iter().cloned().collect());
     let apis_settings = apis::Settings { limits, clock: clock(), has_logs: endpoints.get("logs").is_some() };
     let apis = apis::Apis::open(data.store(), Arc::clone(index), apis_settings).await?;
+    let logs = endpoints.get("logs");
+    let logs = logs.map(|endpoint| log_sink::start("functions' logs", endpoint.clone(), clock(), control));
+    let (logs, function_logs) = logs.unzip();
     let functions_settings = functions::Settings {
         data_dir: config.data_dir.clone(),
         limits,
@@ -47,6 +53,7 @@ pub(crate) async fn open(
         endpoint_url: format!("http://{}", reachable(address)),
         data_threads: config.data_thread_count(),
         clock: clock(),
+        logs: logs.map(|logs| Arc::new(logs) as Arc<dyn base::seams::WriteLog>),
         ..functions::Settings::default()
     };
     let functions = functions::Functions::open(data.store(), data.blobs(), functions_settings, control.clone()).await?;
@@ -57,7 +64,7 @@ pub(crate) async fn open(
         ..wire::Settings::default()
     };
     let front = ControlPlane::new(mounted, settings).with_forward(Arc::new(Forwarder::new(Arc::clone(&endpoints))));
-    Ok(Services { apis, functions, front: Arc::new(front), endpoints })
+    Ok(Services { apis, functions, front: Arc::new(front), endpoints, function_logs })
 }
 
 /// An address that this machine can call: a listener on every address is called on loopback.

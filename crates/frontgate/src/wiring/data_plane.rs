@@ -65,7 +65,8 @@ pub(crate) fn start(
     control: &Handle,
 ) -> anyhow::Result<(Gateway, AccessLog, Option<Delivery>)> {
     let (log, writer) = gateway::log::start(std::io::stderr());
-    let logs = services.endpoints.get("logs").map(|endpoint| log_sink::start(endpoint.clone(), clock(), control));
+    let logs = services.endpoints.get("logs");
+    let logs = logs.map(|endpoint| log_sink::start("access logs", endpoint.clone(), clock(), control));
     let (logs, delivery) = logs.unzip();
     let settings = Settings {
         index: Arc::clone(index),

@@ -1,7 +1,9 @@
-//! Delivers lines of logs to the CloudWatch Logs that the operator names (`--service-endpoint logs=URL`).
+//! Carries the lines of logs to CloudWatch Logs: stages' access logs, and what functions print.
 //!
-//! Whoever writes a line puts it into a bounded channel. One task on the control runtime gathers lines for at most a
-//! second and sends them on, a batch for each log group; what cannot be delivered is dropped, and the operator is told.
+//! A data thread that has a line puts it into a bounded channel. One task on the control runtime gathers lines for at most
+//! half a second and sends them on, a batch for each log stream; what cannot be delivered is dropped, and the operator is
+//! told. Access logs and functions have a channel and a task each, so that a function that prints without end costs no
+//! line of an access log.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,7 +33,7 @@ const WAITING_LINES: usize = 20_000;
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
 
 /// The longest that a line is kept back for others to join it.
-const GATHERING: Duration = Duration::from_secs(1);
+const GATHERING: Duration = Duration::from_millis(500);
 
 /// Lines and bytes of a batch: PutLogEvents takes no more. A line counts 26 bytes more than it has.
 const BATCH_LINES: usize = 10_000;
@@ -53,19 +55,29 @@ const TYPE: &str = "application/x-amz-json-1.1";
 /// The secret of calls that are signed without keys of the operator's: whoever takes them verifies none.
 const NO_SECRET: &str = "test";
 
+#[derive(Debug)]
 enum Message {
-    Line(Arc<str>, LogLine),
+    Line(Place, LogLine),
     /// There will be no more.
     End,
 }
 
+/// Where a line goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Place {
+    group_arn: Arc<str>,
+    /// A stream that is made with its group where it is missing; `None` for one of our own, in a group that must be there.
+    stream: Option<Arc<str>>,
+}
+
 /// Takes lines.
+#[derive(Debug)]
 pub(crate) struct LogSink {
     lines: mpsc::Sender<Message>,
     counts: Arc<Counts>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counts {
     /// Of the lines that wait.
     bytes: AtomicUsize,
@@ -75,16 +87,18 @@ struct Counts {
 
 /// What carries the lines on, until it is ended.
 pub(crate) struct Delivery {
+    what: &'static str,
     lines: mpsc::Sender<Message>,
     task: JoinHandle<()>,
 }
 
 impl WriteLog for LogSink {
-    fn write(&self, group_arn: &Arc<str>, line: LogLine) {
+    fn write(&self, group_arn: &Arc<str>, stream: Option<&Arc<str>>, line: LogLine) {
+        let place = Place { group_arn: Arc::clone(group_arn), stream: stream.cloned() };
         let bytes = line.text.len();
         let before = self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         let has_room = before + bytes <= WAITING_BYTES;
-        if !has_room || self.lines.try_send(Message::Line(Arc::clone(group_arn), line)).is_err() {
+        if !has_room || self.lines.try_send(Message::Line(place, line)).is_err() {
             self.counts.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -94,7 +108,7 @@ impl WriteLog for LogSink {
 impl Delivery {
     /// Delivers what is left, for at most `grace`.
     pub(crate) async fn end(self, grace: Duration) {
-        let Delivery { lines, task } = self;
+        let Delivery { what, lines, task } = self;
         let ended = async {
             // A task that is gone has nothing left.
             if lines.send(Message::End).await.is_ok() {
@@ -102,45 +116,47 @@ impl Delivery {
             }
         };
         if tokio::time::timeout(grace, ended).await.is_err() {
-            tracing::warn!("lines of access logs were not delivered in time and are lost");
+            tracing::warn!("lines of {what} were not delivered in time and are lost");
         }
     }
 }
 
-/// Starts the delivery on `control`.
-pub(crate) fn start(endpoint: ServiceEndpoint, clock: Clock, control: &Handle) -> (LogSink, Delivery) {
+/// Starts the delivery of `what` on `control`.
+pub(crate) fn start(
+    what: &'static str,
+    endpoint: ServiceEndpoint,
+    clock: Clock,
+    control: &Handle,
+) -> (LogSink, Delivery) {
     let (lines, waiting) = mpsc::channel(WAITING_LINES);
     let counts = Arc::new(Counts::default());
     let sender = Sender { endpoint, clock, clients: Clients::new(), streams: HashMap::new() };
-    let task = control.spawn(deliver(waiting, sender, Arc::clone(&counts)));
-    (LogSink { lines: lines.clone(), counts }, Delivery { lines, task })
+    let task = control.spawn(deliver(what, waiting, sender, Arc::clone(&counts)));
+    (LogSink { lines: lines.clone(), counts }, Delivery { what, lines, task })
 }
 
-async fn deliver(mut waiting: mpsc::Receiver<Message>, mut sender: Sender, counts: Arc<Counts>) {
+async fn deliver(what: &str, mut waiting: mpsc::Receiver<Message>, mut sender: Sender, counts: Arc<Counts>) {
     let mut is_last = false;
     while !is_last {
         let batches;
         (batches, is_last) = gather(&mut waiting, &counts).await;
-        for (group_arn, lines) in batches {
+        for (place, lines) in batches {
             let count = lines.len();
-            if let Err(reason) = sender.send(&group_arn, lines).await {
-                tracing::warn!(group = %group_arn, lines = count, reason, "lines of an access log could not be delivered");
+            if let Err(reason) = sender.send(&place, lines).await {
+                tracing::warn!(group = %place.group_arn, lines = count, reason, "lines of {what} could not be delivered");
             }
         }
-        // A round takes a second, unless so many lines come that a batch is full before.
+        // A round takes half a second, unless so many lines come that a batch is full before.
         let lost = counts.dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            tracing::warn!(
-                lines = lost,
-                "lines of access logs were dropped: they came faster than they were delivered"
-            );
+            tracing::warn!(lines = lost, "lines of {what} were dropped: they came faster than they were delivered");
         }
     }
 }
 
-/// Waits for lines and for those that come soon after, by log group; and whether they are the last ones.
-async fn gather(waiting: &mut mpsc::Receiver<Message>, counts: &Counts) -> (BTreeMap<Arc<str>, Vec<LogLine>>, bool) {
-    let mut batches: BTreeMap<Arc<str>, Vec<LogLine>> = BTreeMap::new();
+/// Waits for lines and for those that come soon after, by where they go; and whether they are the last ones.
+async fn gather(waiting: &mut mpsc::Receiver<Message>, counts: &Counts) -> (BTreeMap<Place, Vec<LogLine>>, bool) {
+    let mut batches: BTreeMap<Place, Vec<LogLine>> = BTreeMap::new();
     let (mut lines, mut bytes) = (0, 0);
     let mut deadline = None;
     // The longest line still has room below the limit of a batch.
@@ -152,11 +168,11 @@ async fn gather(waiting: &mut mpsc::Receiver<Message>, counts: &Counts) -> (BTre
                 Err(_) => return (batches, false),
             },
         };
-        let Some(Message::Line(group_arn, line)) = received else { return (batches, true) };
+        let Some(Message::Line(place, line)) = received else { return (batches, true) };
         deadline.get_or_insert_with(|| Instant::now() + GATHERING);
         counts.bytes.fetch_sub(line.text.len(), Ordering::Relaxed);
         (lines, bytes) = (lines + 1, bytes + line.text.len() + BYTES_BESIDE);
-        batches.entry(group_arn).or_default().push(line);
+        batches.entry(place).or_default().push(line);
     }
     (batches, false)
 }
@@ -166,8 +182,8 @@ struct Sender {
     endpoint: ServiceEndpoint,
     clock: Clock,
     clients: Clients,
-    /// The log stream of each group that there is one in.
-    streams: HashMap<Arc<str>, String>,
+    /// The names of the log streams that are there.
+    streams: HashMap<Place, Arc<str>>,
 }
 
 /// Why a call failed.
@@ -180,10 +196,10 @@ enum Failure {
 
 impl Sender {
     /// Sends a batch, several times if need be.
-    async fn send(&mut self, group_arn: &Arc<str>, mut lines: Vec<LogLine>) -> Result<(), String> {
+    async fn send(&mut self, place: &Place, mut lines: Vec<LogLine>) -> Result<(), String> {
         // Data threads overtake each other; a batch has to be in order.
         lines.sort_by_key(|line| line.at);
-        let arn = Arn::parse(group_arn).ok_or("its ARN is none")?;
+        let arn = Arn::parse(&place.group_arn).ok_or("its ARN is none")?;
         let group = arn.resource.strip_prefix("log-group:").ok_or("its ARN is not a log group's")?;
         let events: Vec<Value> =
             lines.into_iter().map(|line| json!({"timestamp": line.at.0, "message": line.text})).collect();
@@ -191,12 +207,12 @@ impl Sender {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
-            let failure = match self.try_send(group_arn, &arn, group, &mut body).await {
+            let failure = match self.try_send(place, &arn, group, &mut body).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
             // Someone may have deleted the stream; where there was none yet, it is the group that is not there.
-            let was_deleted = self.streams.remove(group_arn).is_some();
+            let was_deleted = self.streams.remove(place).is_some();
             if attempt == ATTEMPTS || !failure.may_pass(was_deleted) {
                 return Err(failure.into_text());
             }
@@ -205,27 +221,38 @@ impl Sender {
         }
     }
 
-    async fn try_send(
-        &mut self,
-        group_arn: &Arc<str>,
-        arn: &Arn<'_>,
-        group: &str,
-        body: &mut Value,
-    ) -> Result<(), Failure> {
-        let stream = match self.streams.get(group_arn) {
-            Some(stream) => stream.clone(),
+    async fn try_send(&mut self, place: &Place, arn: &Arn<'_>, group: &str, body: &mut Value) -> Result<(), Failure> {
+        let stream = match self.streams.get(place) {
+            Some(stream) => Arc::clone(stream),
             None => {
-                let stream = stream_name();
-                self.call(arn, "CreateLogStream", &json!({"logGroupName": group, "logStreamName": stream})).await?;
+                let stream = self.make_stream(place, arn, group).await?;
                 if self.streams.len() >= STREAMS {
                     self.streams.clear();
                 }
-                self.streams.insert(Arc::clone(group_arn), stream.clone());
+                self.streams.insert(place.clone(), Arc::clone(&stream));
                 stream
             }
         };
-        body["logStreamName"] = stream.into();
+        body["logStreamName"] = (&*stream).into();
         self.call(arn, "PutLogEvents", body).await
+    }
+
+    /// Makes the stream of a place; what is to be made on demand may be there already.
+    async fn make_stream(&self, place: &Place, arn: &Arn<'_>, group: &str) -> Result<Arc<str>, Failure> {
+        let stream = place.stream.clone().unwrap_or_else(|| stream_name().into());
+        let body = json!({"logGroupName": group, "logStreamName": &*stream});
+        let made = self.call(arn, "CreateLogStream", &body).await;
+        if place.stream.is_none() {
+            return made.map(|()| stream);
+        }
+        if made.as_ref().is_err_and(|failure| failure.is("ResourceNotFoundException")) {
+            let made = self.call(arn, "CreateLogGroup", &json!({"logGroupName": group})).await;
+            unless_there(made)?;
+            unless_there(self.call(arn, "CreateLogStream", &body).await)?;
+        } else {
+            unless_there(made)?;
+        }
+        Ok(stream)
     }
 
     async fn call(&self, arn: &Arn<'_>, operation: &str, body: &Value) -> Result<(), Failure> {
@@ -259,6 +286,11 @@ impl Sender {
     }
 }
 
+/// Lets it pass that something is there already.
+fn unless_there(made: Result<(), Failure>) -> Result<(), Failure> {
+    made.or_else(|failure| if failure.is("ResourceAlreadyExistsException") { Ok(()) } else { Err(failure) })
+}
+
 impl Failure {
     fn of(answer: &Response<Bytes>) -> Failure {
         let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
@@ -267,6 +299,10 @@ impl Failure {
         let code = code.rsplit('#').next().unwrap_or(code);
         let code = if code.is_empty() { answer.status().as_u16().to_string() } else { code.to_owned() };
         Failure::Refused(code, text(["message", "Message"]).to_owned())
+    }
+
+    fn is(&self, code: &str) -> bool {
+        matches!(self, Failure::Refused(refused, _) if refused == code)
     }
 
     /// Whether it may go well the next time; `had_stream` says whether a stream was known.
@@ -305,23 +341,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_are_gathered_by_group_up_to_a_batch() {
+    async fn lines_are_gathered_by_place_up_to_a_batch() {
         let (sender, mut waiting) = mpsc::channel(WAITING_LINES);
         let counts = Counts::default();
-        let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
-        for group in [&one, &other, &one] {
-            sender.send(Message::Line(Arc::clone(group), line("x"))).await.expect("there is room");
+        let place = |stream: Option<&str>| Place { group_arn: "group".into(), stream: stream.map(Into::into) };
+        let (one, other) = (place(None), place(Some("stream")));
+        for place in [&one, &other, &one] {
+            sender.send(Message::Line(place.clone(), line("x"))).await.expect("there is room");
         }
         sender.send(Message::End).await.expect("there is room");
         let (batches, is_last) = gather(&mut waiting, &counts).await;
         assert_eq!((batches[&one].len(), batches[&other].len(), is_last), (2, 1, true));
         for _ in 0..BATCH_LINES + 1 {
-            sender.send(Message::Line(Arc::clone(&one), line("x"))).await.expect("there is room");
+            sender.send(Message::Line(one.clone(), line("x"))).await.expect("there is room");
         }
         let (batches, is_last) = gather(&mut waiting, &counts).await;
         assert_eq!((batches[&one].len(), is_last), (BATCH_LINES, false));
         for _ in 0..4 {
-            sender.send(Message::Line(Arc::clone(&one), line(&"x".repeat(256 * 1024)))).await.expect("there is room");
+            sender.send(Message::Line(one.clone(), line(&"x".repeat(256 * 1024)))).await.expect("there is room");
         }
         let (batches, _) = gather(&mut waiting, &counts).await;
         let bytes: usize = batches[&one].iter().map(|line| line.text.len() + BYTES_BESIDE).sum();
@@ -332,9 +369,9 @@ mod tests {
     async fn what_there_is_no_room_for_is_counted() {
         let (lines, _waiting) = mpsc::channel(1);
         let sink = LogSink { lines, counts: Arc::default() };
-        sink.write(&"group".into(), line(&"x".repeat(WAITING_BYTES + 1)));
+        sink.write(&"group".into(), None, line(&"x".repeat(WAITING_BYTES + 1)));
         for _ in 0..3 {
-            sink.write(&"group".into(), line("x"));
+            sink.write(&"group".into(), None, line("x"));
         }
         assert_eq!(sink.counts.dropped.load(Ordering::Relaxed), 3);
         assert_eq!(sink.counts.bytes.load(Ordering::Relaxed), 1);

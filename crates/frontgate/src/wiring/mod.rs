@@ -38,7 +38,7 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let data = DataDir::open(&config.data_dir)?;
     let limits = if config.no_account_limits { AccountLimits::LIFTED } else { AccountLimits::AWS };
     let index = Arc::new(PlanIndex::new(limits));
-    let services =
+    let mut services =
         control.block_on(control_plane::open(&config, &data, &index, limits, addresses[0], control.handle()))?;
     let (mut gateway, log, delivery) =
         data_plane::start(&config, listeners, threads, &index, &services, control.handle())?;
@@ -54,7 +54,7 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     tracing::debug!("the functions have ended");
     gateway.stop();
     tracing::debug!("the data threads have ended");
-    if let Some(delivery) = delivery {
+    for delivery in [delivery, services.function_logs.take()].into_iter().flatten() {
         control.block_on(delivery.end(config.grace_period));
     }
     control.shutdown_timeout(FUNCTIONS_GRACE);

@@ -8,11 +8,11 @@ use model_lambda::{
     EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LoggingConfig, RuntimeVersionConfig,
     SnapStartResponse, TracingConfigResponse,
 };
-use sha2::{Digest as _, Sha256};
 use store::Scope;
 use store::blobs::Digest;
 
 use crate::records::Configuration;
+use crate::runtimes::version_arn;
 use crate::time::last_modified;
 
 /// The states that AWS shows while it works, which here is over before the answer is sent.
@@ -76,7 +76,7 @@ pub(super) fn describe(
     };
     if shown != Shown::Listed {
         shape.runtime_version_config = Some(RuntimeVersionConfig {
-            runtime_version_arn: Some(runtime_version_arn(&scope.region, &configuration.runtime)),
+            runtime_version_arn: Some(version_arn(&scope.region, &configuration.runtime)),
             error: None,
         });
     }
@@ -98,10 +98,4 @@ pub(super) fn describe(
         Shown::Listed => {}
     }
     shape
-}
-
-/// An ARN in AWS's shape that is the same for all functions of a runtime.
-fn runtime_version_arn(region: &str, runtime: &str) -> String {
-    let hash: String = Sha256::digest(runtime.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("arn:aws:lambda:{region}::runtime:{hash}")
 }

@@ -2,7 +2,6 @@
 
 mod outcome;
 mod payload;
-mod report;
 pub(crate) mod stream;
 
 use std::rc::Rc;
@@ -13,12 +12,12 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+pub(crate) use outcome::{exited, timed_out};
 pub(crate) use payload::{check_event, check_size};
 
 use crate::engine::Message;
 use crate::pool::{Answer, InvokeHeader, Lease, NoAnswer, Place, Shard, StartFailure};
 use crate::version::{Admitted, Version};
-use report::Report;
 
 /// How often a call is given to another environment because the one it was given to had just died.
 const TRIES: usize = 3;
@@ -112,7 +111,7 @@ async fn run_once(shard: &Rc<Shard>, call: &Call, lease: &mut Lease) -> Result<R
     let Some(id) = request_id.as_bytes().first_chunk() else {
         return Ok(Err(InvokeRefusal::Unavailable { reason: "the request id is no UUID".to_owned() }));
     };
-    let began = Instant::now();
+    let until = Instant::now() + settings.timeout;
     let timeout = u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX);
     let header = InvokeHeader {
         deadline: shard.engine.clock.now().0.saturating_add(timeout),
@@ -122,18 +121,16 @@ async fn run_once(shard: &Rc<Shard>, call: &Call, lease: &mut Lease) -> Result<R
         client_context: call.client_context.as_deref().unwrap_or_default(),
     };
     let event: &[u8] = if call.payload.is_empty() { b"{}" } else { &call.payload };
-    let report = call.tail_log.then(|| Report::begin(lease.environment(), &request_id));
-    let until = began + settings.timeout;
+    lease.begin_report(&request_id, call.tail_log);
     let answer = match lease.exchange(&header, event, until).await {
         Ok(Answer::StreamBegun(id, _)) => Box::pin(stream::collect(lease, &id, until)).await,
         other => other,
     };
-    let init = lease.environment().init.take();
     let outcome = match outcome_of(answer, call, &request_id)? {
         Ok(outcome) => outcome,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let log_tail = report.map(|report| report.end(lease.environment(), began.elapsed(), init, &outcome));
+    let log_tail = lease.end_report(&outcome);
     Ok(Ok(Invoked { request_id, executed_version: Arc::clone(&settings.number), outcome, log_tail }))
 }
 
@@ -145,7 +142,7 @@ fn outcome_of(
 ) -> Result<Result<Outcome, InvokeRefusal>, Retry> {
     Ok(Ok(match answer {
         Ok(Answer::Response(_, payload)) => Outcome::Returned(payload),
-        Ok(Answer::StreamEnded(_, payload)) if payload.is_empty() => Outcome::Failed(outcome::exited(request_id, None)),
+        Ok(Answer::StreamEnded(_, payload)) if payload.is_empty() => Outcome::Failed(exited(request_id, None)),
         Ok(Answer::Error(_, payload) | Answer::LastError(_, payload) | Answer::StreamEnded(_, payload)) => {
             Outcome::Failed(payload)
         }
@@ -154,11 +151,11 @@ fn outcome_of(
         }
         // No process that keeps to the protocol answers so.
         Ok(Answer::Ready | Answer::InitFailed(_) | Answer::StreamBegun(..) | Answer::Chunk(..)) => {
-            Outcome::Failed(outcome::exited(request_id, None))
+            Outcome::Failed(exited(request_id, None))
         }
         Err(NoAnswer::NeverAsked) => return Err(Retry),
-        Err(NoAnswer::TimedOut) => Outcome::Failed(outcome::timed_out(request_id, call.version.settings.timeout)),
-        Err(NoAnswer::Exited(status)) => Outcome::Failed(outcome::exited(request_id, status)),
+        Err(NoAnswer::TimedOut) => Outcome::Failed(timed_out(request_id, call.version.settings.timeout)),
+        Err(NoAnswer::Exited(status)) => Outcome::Failed(exited(request_id, status)),
     }))
 }
 
@@ -168,8 +165,8 @@ fn start_failed(shard: &Shard, call: &Call, failure: StartFailure) -> Result<Inv
     let settings = &call.version.settings;
     let payload = match failure {
         StartFailure::Init(payload) => payload,
-        StartFailure::Exited(status) => outcome::exited(&request_id, status),
-        StartFailure::TimedOut => outcome::timed_out(&request_id, settings.timeout),
+        StartFailure::Exited(status) => exited(&request_id, status),
+        StartFailure::TimedOut => timed_out(&request_id, settings.timeout),
         StartFailure::NotNeeded => return Err(shutting_down()),
         StartFailure::Unavailable(reason) => return Err(InvokeRefusal::Unavailable { reason }),
     };

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use serde_json::json;
 
 /// The function took longer than its `Timeout` (the form recorded in November 2025).
-pub(super) fn timed_out(request_id: &str, timeout: Duration) -> Bytes {
+pub(crate) fn timed_out(request_id: &str, timeout: Duration) -> Bytes {
     let message = format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", timeout.as_secs_f64());
     payload("Sandbox.Timedout", &message)
 }
 
 /// The process ended, or closed its socket (no status), before it had answered.
-pub(super) fn exited(request_id: &str, status: Option<ExitStatus>) -> Bytes {
+pub(crate) fn exited(request_id: &str, status: Option<ExitStatus>) -> Bytes {
     let how = match status.map(|status| (status.code(), status.signal())) {
         Some((Some(code), _)) if code != 0 => format!("Runtime exited with error: exit status {code}"),
         Some((None, Some(signal))) => format!("Runtime exited with error: signal: {}", signal_name(signal)),

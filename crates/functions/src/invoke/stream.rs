@@ -10,7 +10,6 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::report::Report;
 use super::{Call, Retry, TRIES, outcome, outcome_of, shutting_down, start_failed};
 use crate::engine::Message;
 use crate::pool::{Answer, InvokeHeader, Lease, NoAnswer, Place, Shard};
@@ -84,9 +83,7 @@ struct Stream<'c> {
     request_id: String,
     id: [u8; 36],
     content_type: Bytes,
-    began: Instant,
     until: Instant,
-    report: Option<Report>,
 }
 
 async fn run_once<'c>(shard: &Rc<Shard>, call: &'c Call, lease: &mut Lease) -> Result<Begun<'c>, Retry> {
@@ -96,8 +93,7 @@ async fn run_once<'c>(shard: &Rc<Shard>, call: &'c Call, lease: &mut Lease) -> R
         let reason = "the request id is no UUID".to_owned();
         return Ok(Begun::Whole(Err(InvokeRefusal::Unavailable { reason })));
     };
-    let began = Instant::now();
-    let until = began + settings.timeout;
+    let until = Instant::now() + settings.timeout;
     let timeout = u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX);
     let header = InvokeHeader {
         deadline: shard.engine.clock.now().0.saturating_add(timeout),
@@ -107,19 +103,18 @@ async fn run_once<'c>(shard: &Rc<Shard>, call: &'c Call, lease: &mut Lease) -> R
         client_context: call.client_context.as_deref().unwrap_or_default(),
     };
     let event: &[u8] = if call.payload.is_empty() { b"{}" } else { &call.payload };
-    let report = call.tail_log.then(|| Report::begin(lease.environment(), &request_id));
+    lease.begin_report(&request_id, call.tail_log);
     let answer = match lease.exchange(&header, event, until).await {
         Ok(Answer::StreamBegun(_, content_type)) => {
-            return Ok(Begun::Stream(Stream { call, request_id, id, content_type, began, until, report }));
+            return Ok(Begun::Stream(Stream { call, request_id, id, content_type, until }));
         }
         other => other,
     };
-    let init = lease.environment().init.take();
     let outcome = match outcome_of(answer, call, &request_id)? {
         Ok(outcome) => outcome,
         Err(refusal) => return Ok(Begun::Whole(Err(refusal))),
     };
-    let log_tail = report.map(|report| report.end(lease.environment(), began.elapsed(), init, &outcome));
+    let log_tail = lease.end_report(&outcome);
     let executed_version = Arc::clone(&settings.number);
     Ok(Begun::Whole(Ok(Invoked { request_id, executed_version, outcome, log_tail })))
 }
@@ -138,13 +133,11 @@ impl Stream<'_> {
         // Whoever asked may be gone.
         drop(begun.send(Ok(streaming)));
         let failure = self.read(lease, &parts).await;
-        let init = lease.environment().init.take();
         let outcome = match &failure {
             Some(failure) => Outcome::Failed(failure.clone()),
             None => Outcome::Returned(Bytes::new()),
         };
-        let report = self.report.take();
-        let log_tail = report.map(|report| report.end(lease.environment(), self.began.elapsed(), init, &outcome));
+        let log_tail = lease.end_report(&outcome);
         let ended = StreamPart::Ended { failure, log_tail };
         // The environment need not wait for a slow reader to take the end.
         if let Err(mpsc::error::TrySendError::Full(ended)) = parts.try_send(ended) {

@@ -4,11 +4,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use base::seams::Outcome;
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Shard;
 use super::environment::{Environment, NoAnswer};
 use super::frame::{Answer, InvokeHeader, REQUEST_ID};
+use super::report::Report;
+use crate::invoke::{exited, timed_out};
 use crate::version::Admitted;
 
 /// See the module.
@@ -23,6 +27,7 @@ struct Held {
     environment: Environment,
     admitted: Admitted,
     stage: Stage,
+    report: Option<Report>,
 }
 
 enum Stage {
@@ -41,18 +46,37 @@ pub(crate) struct Abandoned {
     _admitted: Admitted,
     request_id: [u8; REQUEST_ID],
     until: Instant,
+    report: Option<Report>,
 }
 
 impl Lease {
     /// Takes an environment in hand.
     pub(crate) fn new(shard: &Rc<Shard>, environment: Environment, admitted: Admitted) -> Lease {
         shard.paces.begin(environment.version.serial);
-        Lease { shard: Rc::clone(shard), held: Some(Held { environment, admitted, stage: Stage::Fresh }), took: None }
+        let held = Held { environment, admitted, stage: Stage::Fresh, report: None };
+        Lease { shard: Rc::clone(shard), held: Some(held), took: None }
     }
 
     /// The environment.
     pub(crate) fn environment(&mut self) -> &mut Environment {
         &mut self.held().environment
+    }
+
+    /// Begins the platform's lines about an invocation, if anybody is to read them; `has_tail` says that its caller is.
+    pub(crate) fn begin_report(&mut self, request_id: &str, has_tail: bool) {
+        let held = self.held();
+        held.report = Report::begin(&held.environment, request_id, has_tail);
+    }
+
+    /// Ends them. Returns the log's tail for a caller who asked for it.
+    pub(crate) fn end_report(&mut self, outcome: &Outcome) -> Option<Bytes> {
+        let Held { environment, report, .. } = self.held.as_mut()?;
+        let init = environment.init.take();
+        let failure = match outcome {
+            Outcome::Failed(payload) => Some(&payload[..]),
+            Outcome::Returned(_) => None,
+        };
+        report.take()?.end(environment, &self.shard.engine.clock, init, failure)
     }
 
     /// Sends an event and waits for its answer.
@@ -108,13 +132,13 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(Held { environment, admitted, stage }) = self.held.take() else { return };
+        let Some(Held { environment, admitted, stage, report }) = self.held.take() else { return };
         self.shard.paces.end(environment.version.serial, self.took);
         match stage {
             Stage::Fresh => self.shard.release(environment),
             Stage::Sending => self.shard.end(environment),
             Stage::Running { request_id, until } => {
-                self.shard.abandon(Abandoned { environment, _admitted: admitted, request_id, until });
+                self.shard.abandon(Abandoned { environment, _admitted: admitted, request_id, until, report });
             }
         }
     }
@@ -123,14 +147,25 @@ impl Drop for Lease {
 impl Abandoned {
     /// Waits for the answer that nobody wants, and frees the environment.
     pub(super) async fn finish(mut self, shard: Rc<Shard>) {
-        // Whatever the answer is, `release` sees whether the environment is still good.
-        while Instant::now() < self.until {
-            let answer = self.environment.receive(&self.request_id, self.until).await;
-            if !matches!(answer, Ok(Answer::StreamBegun(..) | Answer::Chunk(..))) {
-                return shard.release(self.environment);
+        let answer = loop {
+            match self.environment.receive(&self.request_id, self.until).await {
+                Ok(Answer::StreamBegun(..) | Answer::Chunk(..)) if Instant::now() < self.until => {}
+                Ok(Answer::StreamBegun(..) | Answer::Chunk(..)) => break Err(self.environment.time_out()),
+                answer => break answer,
             }
+        };
+        let init = self.environment.init.take();
+        if let Some(report) = self.report {
+            let request_id = String::from_utf8_lossy(&self.request_id);
+            let failure = match answer {
+                Ok(Answer::Error(_, payload) | Answer::LastError(_, payload)) => Some(payload),
+                Err(NoAnswer::TimedOut) => Some(timed_out(&request_id, self.environment.version.settings.timeout)),
+                Err(NoAnswer::Exited(status)) => Some(exited(&request_id, status)),
+                _ => None,
+            };
+            report.end(&self.environment, &shard.engine.clock, init, failure.as_deref());
         }
-        self.environment.time_out();
+        // Whatever the answer is, this sees whether the environment is still good.
         shard.release(self.environment);
     }
 }

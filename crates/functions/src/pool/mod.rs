@@ -9,6 +9,7 @@ mod frame;
 mod lease;
 mod output;
 mod pace;
+mod report;
 mod start;
 
 use std::cell::{Cell, RefCell};
@@ -24,8 +25,6 @@ use tokio::time::Instant;
 pub(crate) use environment::{Environment, NoAnswer};
 pub(crate) use frame::{Answer, InvokeHeader, REQUEST_ID};
 pub(crate) use lease::Lease;
-pub(crate) use output::TracingSink;
-pub use output::{LogLine, LogSink};
 pub(crate) use start::StartFailure;
 
 use crate::engine::{Engine, Message};

@@ -1,10 +1,13 @@
-//! What functions print: read line by line, handed to the log, and the last 4 KB kept for a caller who asked.
+//! What functions print: read line by line, handed to Frontgate's own log and to CloudWatch Logs, and the last 4 KB kept
+//! for a caller who asked.
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use base::clock::Clock;
+use base::seams::{LogLine, WriteLog};
 use tokio::net::unix::pipe::Receiver;
 
 use crate::version::Version;
@@ -12,52 +15,53 @@ use crate::version::Version;
 /// How much of the log an Invoke call with `LogType=Tail` is answered with.
 const TAIL_BYTES: usize = 4096;
 
-/// A line longer than this is handed on in pieces, as CloudWatch's largest event.
-const LINE_BYTES: usize = 262_144;
+/// A line longer than this is handed on in pieces: the largest event of CloudWatch Logs is 256 KB, of which it counts 26
+/// bytes for itself; the last is the line's end.
+const LINE_BYTES: usize = 262_144 - 26 - 1;
 
-/// How much of a line goes into Frontgate's own log.
+/// How much of a line goes into Frontgate's own log, whose queue longer ones would fill.
 const SHOWN_BYTES: usize = 8192;
 
 /// How much is read before others on the thread get their turn.
 const TURN_BYTES: usize = 262_144;
 
-/// Where functions' log lines go. Called on data threads: it must not block. CloudWatch joins here.
-pub trait LogSink: Send + Sync {
-    /// Takes one line, without its end.
-    fn line(&self, line: &LogLine<'_>);
-}
-
-/// One line that a function printed, or that the platform wrote about it.
-#[derive(Clone, Copy, Debug)]
-pub struct LogLine<'a> {
-    /// `FunctionName`.
-    pub function: &'a str,
-    /// `/aws/lambda/{name}`.
-    pub log_group: &'a str,
-    /// The environment's stream.
-    pub log_stream: &'a str,
-    /// The text; what was not UTF-8 is replaced.
-    pub text: &'a str,
-}
-
-/// Hands functions' lines to our own log.
+/// The log stream of one environment in CloudWatch Logs.
 #[derive(Debug)]
-pub(crate) struct TracingSink;
+pub(crate) struct LogStream {
+    logs: Arc<dyn WriteLog>,
+    clock: Clock,
+    group_arn: Arc<str>,
+    name: Arc<str>,
+}
 
-impl LogSink for TracingSink {
-    fn line(&self, line: &LogLine<'_>) {
-        // What is longer fills our own log's queue; sinks that keep functions' logs get the whole of it.
-        let end = line.text.floor_char_boundary(SHOWN_BYTES);
-        tracing::info!(target: "function", function = line.function, "{}", &line.text[..end]);
+impl LogStream {
+    /// The stream `name` in the log group of a version.
+    pub(crate) fn new(logs: Arc<dyn WriteLog>, clock: Clock, version: &Version, name: &str) -> LogStream {
+        let settings = &version.settings;
+        let group_arn =
+            format!("arn:aws:logs:{}:{}:log-group:{}", settings.region, settings.account, settings.log_group);
+        LogStream { logs, clock, group_arn: group_arn.into(), name: name.into() }
+    }
+
+    /// Writes a line, with an end as AWS leaves it there.
+    fn write(&self, mut text: &str) {
+        loop {
+            let (piece, rest) = text.split_at(text.floor_char_boundary(LINE_BYTES));
+            let line = LogLine { at: self.clock.now(), text: format!("{piece}\n") };
+            self.logs.write(&self.group_arn, Some(&self.name), line);
+            if rest.is_empty() {
+                return;
+            }
+            text = rest;
+        }
     }
 }
 
 /// The output of one environment.
 pub(crate) struct Output {
     pipe: Receiver,
-    sink: Arc<dyn LogSink>,
     version: Arc<Version>,
-    stream: String,
+    stream: Option<LogStream>,
     /// The beginning of a line whose end has not come yet.
     partial: RefCell<Vec<u8>>,
     tail: RefCell<Option<Vec<u8>>>,
@@ -66,21 +70,20 @@ pub(crate) struct Output {
 
 impl Output {
     /// Reads from `pipe`, which must be non-blocking. Call `follow` to keep it empty.
-    pub(crate) fn new(
-        pipe: OwnedFd,
-        sink: Arc<dyn LogSink>,
-        version: Arc<Version>,
-        stream: String,
-    ) -> std::io::Result<Rc<Output>> {
+    pub(crate) fn new(pipe: OwnedFd, version: Arc<Version>, stream: Option<LogStream>) -> std::io::Result<Rc<Output>> {
         Ok(Rc::new(Output {
             pipe: Receiver::from_owned_fd(pipe)?,
-            sink,
             version,
             stream,
             partial: RefCell::default(),
             tail: RefCell::default(),
             closed: Cell::new(false),
         }))
+    }
+
+    /// Whether somebody keeps the log, so that the platform's lines about each invocation are wanted.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.stream.is_some()
     }
 
     /// Reads until the process has closed its output. A process that prints without end is slowed to our pace: the pipe
@@ -121,9 +124,12 @@ impl Output {
         self.tail.take()
     }
 
-    /// Adds a line of the platform's own to the tail.
+    /// Adds a line of the platform's own.
     pub(crate) fn platform_line(&self, text: &str) {
         self.remember(text.as_bytes());
+        if let Some(stream) = &self.stream {
+            stream.write(text);
+        }
     }
 
     /// Reads up to a turn's worth; true when nothing more is there for now.
@@ -165,8 +171,8 @@ impl Output {
                 self.line(&partial[..partial.len() - 1]);
                 partial.clear();
             } else if partial.len() >= LINE_BYTES {
-                self.line(&partial);
-                partial.clear();
+                self.line(&partial[..LINE_BYTES]);
+                partial.drain(..LINE_BYTES);
             }
         }
         *self.partial.borrow_mut() = partial;
@@ -174,13 +180,12 @@ impl Output {
 
     fn line(&self, line: &[u8]) {
         self.remember(line);
-        let settings = &self.version.settings;
-        self.sink.line(&LogLine {
-            function: &settings.name,
-            log_group: &settings.log_group,
-            log_stream: &self.stream,
-            text: &String::from_utf8_lossy(line),
-        });
+        let text = String::from_utf8_lossy(line);
+        let shown = &text[..text.floor_char_boundary(SHOWN_BYTES)];
+        tracing::info!(target: "function", function = &*self.version.settings.name, "{shown}");
+        if let Some(stream) = &self.stream {
+            stream.write(&text);
+        }
     }
 
     fn remember(&self, line: &[u8]) {

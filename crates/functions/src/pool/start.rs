@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::Shard;
 use super::environment::{Environment, NoAnswer};
 use super::frame::Answer;
-use super::output::Output;
-use crate::engine::Prepared;
+use super::output::{LogStream, Output};
+use super::report;
+use crate::engine::{Engine, Prepared};
 use crate::version::Version;
 
 /// Why there is no environment.
@@ -72,6 +73,7 @@ async fn attempt(shard: &Rc<Shard>, version: &Arc<Version>, limit: Duration) -> 
     };
     match answer {
         Ok(Answer::InitFailed(payload)) => {
+            report::init_failed(&environment, began.elapsed(), &payload);
             shard.end(environment);
             Err(StartFailure::Init(payload))
         }
@@ -87,12 +89,12 @@ async fn attempt(shard: &Rc<Shard>, version: &Arc<Version>, limit: Duration) -> 
 
 fn adopt(shard: &Rc<Shard>, version: &Arc<Version>, prepared: Prepared) -> Result<Environment, StartFailure> {
     let Prepared { started, runtime_api, copy, log_stream } = prepared;
-    let adopted = Output::new(started.output, Arc::clone(&shard.engine.sink), Arc::clone(version), log_stream)
-        .and_then(|output| {
-            let environment =
-                Environment::adopt(started.child, started.socket, Arc::clone(version), Rc::clone(&output))?;
-            Ok((environment, output))
-        });
+    let Engine { logs, clock, .. } = &*shard.engine;
+    let stream = logs.as_ref().map(|logs| LogStream::new(Arc::clone(logs), clock.clone(), version, &log_stream));
+    let adopted = Output::new(started.output, Arc::clone(version), stream).and_then(|output| {
+        let environment = Environment::adopt(started.child, started.socket, Arc::clone(version), Rc::clone(&output))?;
+        Ok((environment, output))
+    });
     let (environment, output) = match adopted {
         Ok(adopted) => adopted,
         Err(error) => {
@@ -101,6 +103,9 @@ fn adopt(shard: &Rc<Shard>, version: &Arc<Version>, prepared: Prepared) -> Resul
             return Err(unavailable(version, format!("cannot speak to the function's process: {error}")));
         }
     };
+    if output.is_kept() {
+        output.platform_line(&report::init_start(&version.settings));
+    }
     tokio::task::spawn_local(output.follow());
     let runtime_api = runtime_api.map(|api| tokio::task::spawn_local(api.serve()));
     shard.note(&environment.life);

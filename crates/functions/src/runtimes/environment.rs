@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base::ids;
+use sha2::{Digest as _, Sha256};
 
 use super::Runtime;
 
@@ -104,6 +105,12 @@ pub(crate) fn variables(
         }
     }
     unique
+}
+
+/// `RuntimeVersionArn`: in AWS's shape, the same for all functions of a runtime.
+pub(crate) fn version_arn(region: &str, runtime: &str) -> String {
+    let hash: String = Sha256::digest(runtime.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("arn:aws:lambda:{region}::runtime:{hash}")
 }
 
 /// A log stream's name: `2026/01/01/[$LATEST]{32 hex}`.

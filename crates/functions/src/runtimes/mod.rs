@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-pub(crate) use environment::{FunctionFacts, log_stream, variables};
+pub(crate) use environment::{FunctionFacts, log_stream, variables, version_arn};
 
 use crate::sandbox::Launch;
 

@@ -6,6 +6,7 @@ mod behaviour;
 mod client;
 mod faults;
 mod lab;
+mod logs;
 mod pool;
 mod queue;
 mod records;

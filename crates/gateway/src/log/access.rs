@@ -152,6 +152,6 @@ impl Line {
             text.push_str(itoa::Buffer::new().format(number));
         }
         text.push_str(&self.text[written..]);
-        self.logs.write(&self.group_arn, LogLine { at: self.clock.now(), text });
+        self.logs.write(&self.group_arn, None, LogLine { at: self.clock.now(), text });
     }
 }

@@ -123,12 +123,12 @@ impl AnswerElse for Other {
 }
 
 /// What the stages' access logs have got.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Access(Mutex<Vec<String>>);
 
 impl WriteLog for Access {
-    fn write(&self, group_arn: &Arc<str>, line: LogLine) {
-        assert_eq!(group_arn.as_ref(), "group");
+    fn write(&self, group_arn: &Arc<str>, stream: Option<&Arc<str>>, line: LogLine) {
+        assert_eq!((group_arn.as_ref(), stream), ("group", None));
         self.0.lock().unwrap().push(line.text);
     }
 }

@@ -202,6 +202,7 @@ impl Engine {
             account: &settings.account,
             region: &settings.region,
             log_group: &settings.log_group,
+            json_log_level: settings.json_log.as_ref().map(|levels| &*levels.application),
             log_stream: &log_stream,
             endpoint_url: &self.endpoint_url,
             own: &settings.variables,
@@ -231,6 +232,11 @@ impl Engine {
                 Err(format!("cannot start {}: {error}", program.display()))
             }
         }
+    }
+
+    /// Our own address, as functions and callers reach it.
+    pub(crate) fn endpoint_url(&self) -> &str {
+        &self.endpoint_url
     }
 
     /// Where the files of functions are.

@@ -191,6 +191,8 @@ fn settings(scope: &Scope, name: &str, number: Arc<str>, configuration: &Configu
         variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
         code: configuration.code,
         log_group: configuration.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}")),
+        json_log: configuration.json_log.clone(),
+        traced: configuration.traced,
         state: "Active",
     }
 }

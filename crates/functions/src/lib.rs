@@ -33,13 +33,17 @@ use std::time::Duration;
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
-use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, Streaming, WriteLog};
+use base::seams::{
+    Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, ReadObject, Streaming, WriteLog,
+};
+use bytes::Bytes;
 use store::blobs::BlobStore;
 use store::{SharedStore, StoreError};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use api::Locations;
 use engine::{Engine, EngineSettings, Message, PoolSettings, RUNNING_AT_MOST};
 use index::Index;
 use invoke::stream::StreamWork;
@@ -73,6 +77,8 @@ pub struct Settings {
     pub retry_delays: RetryDelays,
     /// CloudWatch Logs, if there is one: what functions print and the platform's lines about them go there too.
     pub logs: Option<Arc<dyn WriteLog>>,
+    /// Where objects are read that are named as code; without it, code comes with the requests.
+    pub objects: Option<Arc<dyn ReadObject>>,
 }
 
 impl Default for Settings {
@@ -88,6 +94,7 @@ impl Default for Settings {
             init_limit: PoolSettings::default().init_limit,
             retry_delays: RetryDelays::default(),
             logs: None,
+            objects: None,
         }
     }
 }
@@ -113,6 +120,8 @@ pub struct Functions {
     store: SharedStore,
     blobs: BlobStore,
     queue: Arc<Queue>,
+    objects: Option<Arc<dyn ReadObject>>,
+    locations: Locations,
 }
 
 thread_local! {
@@ -148,7 +157,15 @@ impl Functions {
         let index = Index::load(&store, &engine).await?;
         let functions = Arc::new_cyclic(|this| {
             let queue = Queue::new(Weak::clone(this), settings.retry_delays);
-            Functions { engine: Arc::new(engine), index, store, blobs, queue }
+            Functions {
+                engine: Arc::new(engine),
+                index,
+                store,
+                blobs,
+                queue,
+                objects: settings.objects,
+                locations: Locations::new(),
+            }
         });
         functions.queue.resume(&functions).await?;
         Ok(functions)
@@ -167,6 +184,13 @@ impl Functions {
     /// The Lambda API, to be mounted.
     pub fn service(self: &Arc<Self>) -> wire::Service<Functions> {
         api::service(Arc::clone(self))
+    }
+
+    /// The package that a `Location` leads to: `page` and `query` are what follows `/_frontgate/code/` in it. `None` when
+    /// it is not one that was given out in the last ten minutes.
+    pub async fn code_at(&self, page: &str, query: &str) -> Option<Bytes> {
+        let code = self.locations.read(page, query, self.engine.clock.now())?;
+        self.blobs.get(code).await.ok().flatten()
     }
 
     /// Invokes a function from any thread, by way of a data thread. The future may move between threads.
@@ -233,6 +257,7 @@ impl Functions {
         let Invocation { function_arn, payload, caller, trace_id, client_context, tail_log } = invocation;
         invoke::check_size(&payload)?;
         let version = self.index.resolve(&function_arn, &caller)?;
+        let trace_id = if version.settings.traced { invoke::sampled(trace_id) } else { trace_id };
         let limit = self.engine.limits.concurrent_functions.min(RUNNING_AT_MOST);
         let refused = InvokeRefusal::TooManyRequests { reason: "ConcurrentInvocationLimitExceeded" };
         let admitted = version.account_usage.admit(limit).ok_or(refused)?;

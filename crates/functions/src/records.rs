@@ -214,6 +214,15 @@ pub(crate) struct Configuration {
     /// `LoggingConfig.LogGroup`, where it is not the usual one.
     #[serde(default)]
     pub(crate) log_group: Option<String>,
+    /// `LoggingConfig` with `LogFormat` JSON; absent for Text, which has no levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) json_log: Option<LogLevels>,
+    /// `TracingConfig.Mode` is `Active`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) traced: bool,
+    /// `EphemeralStorage.Size`, MB: how much `/tmp` holds.
+    #[serde(default = "default_ephemeral_storage", skip_serializing_if = "is_default_ephemeral_storage")]
+    pub(crate) ephemeral_storage: u32,
     /// The package; its SHA-256 is `CodeSha256`.
     pub(crate) code: Digest,
     /// `CodeSize`, bytes.
@@ -222,6 +231,26 @@ pub(crate) struct Configuration {
     pub(crate) last_modified: u64,
     /// `RevisionId`.
     pub(crate) revision_id: String,
+}
+
+/// `EphemeralStorage.Size` of who names none, MB.
+pub(crate) const EPHEMERAL_STORAGE: u32 = 512;
+
+fn default_ephemeral_storage() -> u32 {
+    EPHEMERAL_STORAGE
+}
+
+fn is_default_ephemeral_storage(size: &u32) -> bool {
+    *size == EPHEMERAL_STORAGE
+}
+
+/// How much of a JSON log is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LogLevels {
+    /// `ApplicationLogLevel`: `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`.
+    pub(crate) application: String,
+    /// `SystemLogLevel`: `DEBUG`, `INFO` or `WARN`.
+    pub(crate) system: String,
 }
 
 impl Configuration {

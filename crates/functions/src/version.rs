@@ -7,6 +7,7 @@ use std::time::Duration;
 use store::blobs::Digest;
 
 use crate::package::Tree;
+use crate::records::LogLevels;
 
 /// One version of one function in one revision. An update of `$LATEST` makes a new one, so that environments of the old
 /// one are known by their version alone.
@@ -51,6 +52,10 @@ pub(crate) struct VersionSettings {
     pub(crate) code: Digest,
     /// Where its log belongs.
     pub(crate) log_group: String,
+    /// The levels of a log in JSON; absent where it is text.
+    pub(crate) json_log: Option<LogLevels>,
+    /// Calls are traced that nobody has decided about.
+    pub(crate) traced: bool,
     /// `Active`, or why it cannot run: `Pending`, `Failed`.
     pub(crate) state: &'static str,
 }

@@ -77,6 +77,24 @@ impl ControlPlane {
         })
     }
 
+    /// The answer to a request with more than [`ControlPlane::MAXIMUM_BODY`] bytes, of which only the head is known.
+    pub fn too_large(&self, request: &Parts) -> Response<Bytes> {
+        let request_id = base::ids::uuid();
+        match self.dispatcher.decide(request, &Bytes::new(), Credential::of(request).as_ref()) {
+            Decision::Operation { service, operation, .. } => encode::error(
+                &oversized(service, operation),
+                service.protocol.into(),
+                service.xml_namespace,
+                &request_id,
+            ),
+            _ => {
+                let text = "The request's body is larger than any operation takes";
+                let error = ApiError::custom("RequestEntityTooLargeException", 413, text);
+                encode::error(&error, ErrorFormat::RestJson, None, &request_id)
+            }
+        }
+    }
+
     /// Answers one request, whose body has been read whole by the caller (bounded by [`ControlPlane::MAXIMUM_BODY`]).
     /// It does not panic by itself; a panic of a handler passes through.
     pub async fn handle(&self, request: Parts, body: Bytes, peer: SocketAddr) -> Response<Bytes> {
@@ -147,7 +165,9 @@ impl ControlPlane {
             let message = format!("Frontgate does not have {}:{} yet", service.name, operation.name);
             return Err(ApiError::not_implemented(message));
         };
-        check_size(service, operation, body.len())?;
+        if body.len() > largest(service, operation) {
+            return Err(oversized(service, operation));
+        }
         let input = codec::decode(service, operation, labels, request, body)?;
         validate(service, operation, &input.members)?;
         handler(call, input).await
@@ -191,19 +211,24 @@ fn is_account(key: &str) -> bool {
 }
 
 /// Lambda's own bounds (its quota page and recorded texts), and 10 MiB for everything else.
-fn check_size(service: &Service, operation: &OperationModel, length: usize) -> Result<(), ApiError> {
-    let (maximum, code) = match (service.name, operation.name) {
-        ("lambda", "Invoke" | "InvokeAsync") => (6_291_456, "RequestTooLargeException"),
-        ("lambda", _) => (ControlPlane::MAXIMUM_BODY, "RequestEntityTooLargeException"),
-        _ => (10 << 20, "RequestEntityTooLargeException"),
-    };
-    if length <= maximum {
-        return Ok(());
+fn largest(service: &Service, operation: &OperationModel) -> usize {
+    match (service.name, operation.name) {
+        ("lambda", "Invoke" | "InvokeAsync") => 6_291_456,
+        ("lambda", _) => ControlPlane::MAXIMUM_BODY,
+        _ => 10 << 20,
     }
-    let message =
-        format!("Request must be smaller than {maximum} bytes for the {} operation", operation_in_prose(operation));
+}
+
+/// The refusal of a request that is larger than that.
+fn oversized(service: &Service, operation: &OperationModel) -> ApiError {
+    let code = match (service.name, operation.name) {
+        ("lambda", "Invoke" | "InvokeAsync") => "RequestTooLargeException",
+        _ => "RequestEntityTooLargeException",
+    };
+    let (most, operation) = (largest(service, operation), operation_in_prose(operation));
+    let message = format!("Request must be smaller than {most} bytes for the {operation} operation");
     let error = ApiError::custom(code, 413, message);
-    Err(if service.name == "lambda" { error.with_member("Type", "User") } else { error })
+    if service.name == "lambda" { error.with_member("Type", "User") } else { error }
 }
 
 /// Lambda calls Invoke by its longer name in this message.

@@ -2,10 +2,12 @@
 
 mod function_stream;
 mod invoke_function;
+mod read_object;
 mod write_log;
 
 pub use function_stream::{StreamPart, StreamParts, Streaming};
 pub use invoke_function::{Caller, Invocation, InvokeFunction, InvokeRefusal, Invoked, Outcome};
+pub use read_object::{ObjectName, ReadObject, ReadObjectError};
 pub use write_log::{LogLine, WriteLog};
 
 use std::future::Future;

@@ -19,6 +19,7 @@ use wire::ControlPlane;
 use super::clock;
 use super::forwarding::Forwarder;
 use super::log_sink::{self, Delivery};
+use super::objects::Objects;
 use crate::config::Config;
 
 /// The subsystems that the AWS APIs are made of.
@@ -54,6 +55,7 @@ pub(crate) async fn open(
         data_threads: config.data_thread_count(),
         clock: clock(),
         logs: logs.map(|logs| Arc::new(logs) as Arc<dyn base::seams::WriteLog>),
+        objects: Some(Arc::new(Objects::new(Arc::clone(&endpoints), clock()))),
         ..functions::Settings::default()
     };
     let functions = functions::Functions::open(data.store(), data.blobs(), functions_settings, control.clone()).await?;
@@ -79,18 +81,29 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// Runs the AWS APIs on the control runtime and answers `/_frontgate/` by itself.
 pub(crate) struct Front {
     pub(crate) front: Arc<ControlPlane>,
+    pub(crate) functions: Arc<functions::Functions>,
     pub(crate) control: Handle,
 }
 
 impl AnswerElse for Front {
     fn largest_body(&self, head: &Parts, _peer: SocketAddr) -> Result<usize, Box<Response<Bytes>>> {
+        if code_page(head).is_some() {
+            return Ok(0);
+        }
         match own_page(head) {
             Some(page) => Err(Box::new(page)),
             None => self.front.admit(head).map(|()| ControlPlane::MAXIMUM_BODY),
         }
     }
 
+    fn too_large(&self, head: &Parts) -> Response<Bytes> {
+        self.front.too_large(head)
+    }
+
     fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<Bytes>> {
+        if let Some(page) = code_page(&head) {
+            return Box::pin(code(Arc::clone(&self.functions), self.control.clone(), page.to_owned(), head));
+        }
         let front = Arc::clone(&self.front);
         // A handler that panics takes its own task down, not the data thread.
         let answered = self.control.spawn(async move { front.handle(head, body, peer).await });
@@ -100,6 +113,25 @@ impl AnswerElse for Front {
                 json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":"Internal server error"}"#)
             })
         })
+    }
+}
+
+/// The page of a function's code that a request is for, as GetFunction's `Location` names it.
+fn code_page(head: &Parts) -> Option<&str> {
+    head.uri.path().strip_prefix("/_frontgate/code/").filter(|_| matches!(head.method, Method::GET | Method::HEAD))
+}
+
+/// Answers with the code that a location leads to. Whoever has the location may read it, so nothing else is asked for.
+async fn code(functions: Arc<functions::Functions>, control: Handle, page: String, head: Parts) -> Response<Bytes> {
+    let query = head.uri.query().unwrap_or_default().to_owned();
+    let read = control.spawn(async move { functions.code_at(&page, &query).await });
+    match read.await.ok().flatten() {
+        Some(zip) => {
+            let mut response = Response::new(zip);
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+            response
+        }
+        None => json(StatusCode::FORBIDDEN, r#"{"message":"The location is not one of ours, or it has expired"}"#),
     }
 }
 

@@ -72,7 +72,11 @@ pub(crate) fn start(
         index: Arc::clone(index),
         compile: Arc::clone(&services.apis) as Arc<dyn plan::CompileStage>,
         functions: Arc::clone(&services.functions) as Arc<dyn base::seams::InvokeFunction>,
-        other: Arc::new(Front { front: Arc::clone(&services.front), control: control.clone() }),
+        other: Arc::new(Front {
+            front: Arc::clone(&services.front),
+            functions: Arc::clone(&services.functions),
+            control: control.clone(),
+        }),
         log: log.clone(),
         logs: logs.map(|sink| Arc::new(sink) as Arc<dyn base::seams::WriteLog>),
         clock: clock(),

@@ -13,7 +13,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -59,6 +59,14 @@ pub(super) struct Clients {
     plain: Plain,
     /// Made for the first `https` endpoint that is called, for reading the system's roots takes milliseconds.
     secure: OnceLock<Secure>,
+}
+
+/// Why there is no answer.
+pub(super) enum SendError {
+    /// It is longer than it may be.
+    TooLarge,
+    /// For the operator.
+    Failed(String),
 }
 
 impl Forwarder {
@@ -108,13 +116,30 @@ impl Clients {
         endpoint: &ServiceEndpoint,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Bytes>, String> {
+        self.send_within(endpoint, request, LARGEST_ANSWER).await.map_err(|error| match error {
+            SendError::TooLarge => format!("its answer has more than {LARGEST_ANSWER} bytes"),
+            SendError::Failed(reason) => reason,
+        })
+    }
+
+    /// As [`send`](Clients::send), for an answer of at most `largest` bytes.
+    pub(super) async fn send_within(
+        &self,
+        endpoint: &ServiceEndpoint,
+        request: Request<Full<Bytes>>,
+        largest: usize,
+    ) -> Result<Response<Bytes>, SendError> {
         let sent = match endpoint.scheme {
-            "https" => self.secure()?.request(request),
+            "https" => self.secure().map_err(SendError::Failed)?.request(request),
             _ => self.plain.request(request),
         };
-        let (head, incoming) = sent.await.map_err(|error| with_causes(&error))?.into_parts();
+        let answer = sent.await.map_err(|error| SendError::Failed(with_causes(&error)))?;
+        let (head, incoming) = answer.into_parts();
         let body =
-            Limited::new(incoming, LARGEST_ANSWER).collect().await.map_err(|error| with_causes(error.as_ref()))?;
+            Limited::new(incoming, largest).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
+                true => SendError::TooLarge,
+                false => SendError::Failed(with_causes(error.as_ref())),
+            })?;
         Ok(Response::from_parts(head, body.to_bytes()))
     }
 

@@ -4,6 +4,7 @@ mod control_plane;
 mod data_plane;
 mod forwarding;
 mod log_sink;
+mod objects;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,6 +9,7 @@ use wire::ApiError;
 
 use super::invalid;
 use crate::Functions;
+use crate::records::LogLevels;
 
 /// What AWS accepts, in the order in which its error names them.
 const RUNTIMES: [&str; 25] = [
@@ -96,11 +97,9 @@ pub(super) struct NotYet {
     pub(super) vpc_config: Option<model::VpcConfig>,
     pub(super) dead_letter_config: Option<model::DeadLetterConfig>,
     pub(super) kms_key_arn: Option<String>,
-    pub(super) tracing_config: Option<model::TracingConfig>,
     pub(super) layers: Option<Vec<String>>,
     pub(super) file_system_configs: Option<Vec<model::FileSystemConfig>>,
     pub(super) image_config: Option<model::ImageConfig>,
-    pub(super) ephemeral_storage: Option<model::EphemeralStorage>,
     pub(super) snap_start: Option<model::SnapStart>,
     pub(super) capacity_provider_config: Option<model::CapacityProviderConfig>,
     pub(super) durable_config: Option<model::DurableConfig>,
@@ -115,17 +114,14 @@ impl NotYet {
             any(vpc.subnet_ids.as_ref().map(Vec::len)) || any(vpc.security_group_ids.as_ref().map(Vec::len))
         });
         let dead_letter = self.dead_letter_config.as_ref().and_then(|config| config.target_arn.as_ref());
-        let tracing = self.tracing_config.as_ref().and_then(|config| config.mode.as_deref());
         let snap_start = self.snap_start.as_ref().and_then(|config| config.apply_on.as_deref());
         let refused = [
             ("VpcConfig", vpc),
             ("DeadLetterConfig", text(dead_letter)),
             ("KMSKeyArn", text(self.kms_key_arn.as_ref())),
-            ("TracingConfig.Mode Active", tracing.is_some_and(|mode| mode != "PassThrough")),
             ("Layers", any(self.layers.as_ref().map(Vec::len))),
             ("FileSystemConfigs", any(self.file_system_configs.as_ref().map(Vec::len))),
             ("ImageConfig", self.image_config.is_some()),
-            ("an EphemeralStorage other than 512 MB", self.ephemeral_storage.as_ref().is_some_and(|it| it.size != 512)),
             ("SnapStart", snap_start.is_some_and(|apply| apply != "None")),
             ("CapacityProviderConfig", self.capacity_provider_config.is_some()),
             ("DurableConfig", self.durable_config.is_some()),
@@ -154,14 +150,39 @@ pub(super) fn not_yet(what: &str) -> ApiError {
     ApiError::not_implemented(format!("Frontgate does not have {what} of Lambda functions yet."))
 }
 
-/// `LoggingConfig`: the log group where it is not the usual one.
-pub(super) fn log_group(config: Option<model::LoggingConfig>) -> Result<Option<String>, ApiError> {
-    let Some(config) = config else { return Ok(None) };
-    let level = config.application_log_level.is_some() || config.system_log_level.is_some();
-    if level || config.log_format.is_some_and(|format| format != "Text") {
-        return Err(not_yet("LoggingConfig.LogFormat JSON"));
+/// `LoggingConfig`: changes what is said and keeps the rest. Levels are for JSON only, where they are `INFO` by default.
+pub(super) fn logging(
+    given: Option<&model::LoggingConfig>,
+    log_group: &mut Option<String>,
+    json_log: &mut Option<LogLevels>,
+) -> Result<(), ApiError> {
+    let Some(given) = given else { return Ok(()) };
+    let is_json = given.log_format.as_deref().map_or(json_log.is_some(), |format| format == "JSON");
+    let levels = (given.application_log_level.as_ref(), given.system_log_level.as_ref());
+    if !is_json && levels != (None, None) {
+        return Err(invalid("ApplicationLogLevel and SystemLogLevel can only be set where LogFormat is JSON."));
     }
-    Ok(config.log_group)
+    if given.log_group.is_some() {
+        log_group.clone_from(&given.log_group);
+    }
+    let before = json_log.take();
+    let level =
+        |given: Option<&String>, before: Option<&String>| given.or(before).map_or("INFO", |level| level).to_owned();
+    *json_log = is_json.then(|| LogLevels {
+        application: level(levels.0, before.as_ref().map(|levels| &levels.application)),
+        system: level(levels.1, before.as_ref().map(|levels| &levels.system)),
+    });
+    Ok(())
+}
+
+/// `TracingConfig`: whether the mode is `Active`; `None` where nothing is said.
+pub(super) fn traced(config: Option<model::TracingConfig>) -> Option<bool> {
+    Some(config?.mode? == "Active")
+}
+
+/// `EphemeralStorage`, MB, which has passed the model's range.
+pub(super) fn ephemeral_storage(storage: Option<model::EphemeralStorage>) -> Option<u32> {
+    u32::try_from(storage?.size).ok()
 }
 
 /// `Environment`: what was given, if it may be.

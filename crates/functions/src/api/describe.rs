@@ -46,6 +46,7 @@ pub(super) fn describe(
     let number = |number: u32| i32::try_from(number).ok();
     let variables = configuration.variables.clone();
     let log_group = configuration.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}"));
+    let levels = configuration.json_log.as_ref();
     let mut shape = FunctionConfiguration {
         function_name: text(name),
         function_arn: Some(arn),
@@ -61,16 +62,21 @@ pub(super) fn describe(
         version: text(version),
         environment: variables
             .map(|variables| EnvironmentResponse { variables: Some(Sensitive(variables)), error: None }),
-        tracing_config: Some(TracingConfigResponse { mode: text("PassThrough") }),
+        tracing_config: Some(TracingConfigResponse {
+            mode: text(if configuration.traced { "Active" } else { "PassThrough" }),
+        }),
         revision_id: text(&configuration.revision_id),
         package_type: text("Zip"),
         architectures: Some(vec![configuration.architecture.clone()]),
-        ephemeral_storage: Some(EphemeralStorage { size: 512 }),
+        ephemeral_storage: Some(EphemeralStorage {
+            size: i32::try_from(configuration.ephemeral_storage).unwrap_or(i32::MAX),
+        }),
         snap_start: Some(SnapStartResponse { apply_on: text("None"), optimization_status: text("Off") }),
         logging_config: Some(LoggingConfig {
-            log_format: text("Text"),
+            log_format: text(if levels.is_some() { "JSON" } else { "Text" }),
+            application_log_level: levels.map(|levels| levels.application.clone()),
+            system_log_level: levels.map(|levels| levels.system.clone()),
             log_group: Some(log_group),
-            ..LoggingConfig::default()
         }),
         ..FunctionConfiguration::default()
     };

@@ -14,7 +14,9 @@ use super::package::Source;
 use super::{Failure, attempts, conflict, invalid, page_size};
 use crate::Functions;
 use crate::index::function_arn;
-use crate::records::{AliasRecord, Configuration, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key};
+use crate::records::{
+    AliasRecord, Configuration, EPHEMERAL_STORAGE, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key,
+};
 
 /// The longest name.
 const NAME_LENGTH: usize = 64;
@@ -47,7 +49,7 @@ pub(super) async fn create_function(
     if functions.function(&named).await?.is_some() {
         return Err(exists());
     }
-    let package = functions.take_package(source).await?;
+    let package = functions.take_package(&named.scope, source).await?;
     (configuration.code, configuration.code_size) = (package.code, package.size);
     configuration.last_modified = functions.engine.clock.now().0;
     let record = FunctionRecord {
@@ -95,11 +97,9 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
         vpc_config: input.vpc_config,
         dead_letter_config: input.dead_letter_config,
         kms_key_arn: input.kms_key_arn,
-        tracing_config: input.tracing_config,
         layers: input.layers,
         file_system_configs: input.file_system_configs,
         image_config: input.image_config,
-        ephemeral_storage: input.ephemeral_storage,
         snap_start: input.snap_start,
         capacity_provider_config: input.capacity_provider_config,
         durable_config: input.durable_config,
@@ -116,10 +116,14 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
     }
     let source = Source {
         zip_file: input.code.zip_file,
-        s3_bucket: input.code.s3_bucket.or(input.code.s3_key).or(input.code.s3_object_version),
+        s3_bucket: input.code.s3_bucket,
+        s3_key: input.code.s3_key,
+        s3_object_version: input.code.s3_object_version,
         image_uri: None,
         source_kms_key_arn: input.code.source_kms_key_arn,
     };
+    let (mut log_group, mut json_log) = (None, None);
+    configure::logging(input.logging_config.as_ref(), &mut log_group, &mut json_log)?;
     let configuration = Configuration {
         runtime,
         handler,
@@ -129,7 +133,10 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
         memory_size: number(input.memory_size, 128),
         variables: configure::variables(input.environment)?,
         architecture: configure::architecture(input.architectures),
-        log_group: configure::log_group(input.logging_config)?,
+        log_group,
+        json_log,
+        traced: configure::traced(input.tracing_config).unwrap_or(false),
+        ephemeral_storage: configure::ephemeral_storage(input.ephemeral_storage).unwrap_or(EPHEMERAL_STORAGE),
         code: store::blobs::Digest::of(b""),
         code_size: 0,
         last_modified: 0,
@@ -153,9 +160,9 @@ pub(super) async fn get_function(
     let shown = describe(&named.scope, &named.name, named.qualified_arn(), &number, &configuration, Shown::Settled);
     Ok(GetFunctionResponse {
         configuration: Some(shown),
-        // No Location: nothing would answer there yet.
         code: Some(model::FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
+            location: Some(functions.location(&call, configuration.code)),
             ..model::FunctionCodeLocation::default()
         }),
         tags: (!function.tags.is_empty()).then_some(function.tags),

@@ -33,9 +33,12 @@ pub(super) async fn invoke(
             return Err(not_yet(name));
         }
     }
-    let trace = trace_header(functions.engine.clock.now().whole_seconds());
+    let function_arn = named.qualified_arn();
+    let found = functions.index.resolve(&function_arn, &Caller::Trusted);
+    let is_sampled = found.is_ok_and(|version| version.settings.traced);
+    let trace = trace_header(functions.engine.clock.now().whole_seconds(), is_sampled);
     let invocation = Invocation {
-        function_arn: named.qualified_arn().into(),
+        function_arn: function_arn.into(),
         payload: input.payload.map_or_else(Bytes::new, |Sensitive(Blob(payload))| payload),
         caller: Caller::Trusted,
         trace_id: Some(trace.clone()),
@@ -71,11 +74,12 @@ pub(super) async fn invoke(
     Ok(answer.with_header(HeaderName::from_static("x-amzn-trace-id"), trace))
 }
 
-/// A trace of the call's own, which is not sampled: `Root=1-{8 hex of the time}-{24 hex};Parent={16 hex};Sampled=0`.
-fn trace_header(epoch_seconds: u64) -> String {
+/// A trace of the call's own: `Root=1-{8 hex of the time}-{24 hex};Parent={16 hex};Sampled=0`.
+fn trace_header(epoch_seconds: u64, is_sampled: bool) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let random = base::ids::random_bytes::<20>();
-    format!("Root=1-{:08x}-{};Parent={};Sampled=0", epoch_seconds as u32, hex(&random[..12]), hex(&random[12..]))
+    let (seconds, sampled) = (epoch_seconds as u32, u8::from(is_sampled));
+    format!("Root=1-{seconds:08x}-{};Parent={};Sampled={sampled}", hex(&random[..12]), hex(&random[12..]))
 }
 
 /// `X-Amz-Client-Context`: JSON in base64.

@@ -8,6 +8,7 @@ mod configure;
 mod describe;
 mod functions;
 mod invoke;
+mod locations;
 mod names;
 mod package;
 mod permissions;
@@ -24,6 +25,7 @@ use store::{Scope, StoreError};
 use wire::{ApiError, Call, Service};
 
 use crate::Functions;
+pub(crate) use locations::Locations;
 
 /// How often an operation that others keep overtaking is begun anew.
 const ATTEMPTS: usize = 64;

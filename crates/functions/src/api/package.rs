@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use base::seams::{ObjectName, ReadObjectError};
 use base::shape::{Blob, Sensitive};
+use bytes::Bytes;
 use model_lambda::errors;
+use store::Scope;
 use store::blobs::Digest;
 use wire::ApiError;
 
 use super::{invalid, refuse};
 use crate::Functions;
-use crate::package::PackageError;
+use crate::package::{PackageError, UNPACKED_BYTES};
 
 /// The largest zip that a request may carry: 50 MB.
 const ZIPPED_BYTES: usize = 52_428_800;
@@ -21,6 +24,10 @@ pub(super) struct Source {
     pub(super) zip_file: Option<Sensitive<Blob>>,
     /// `S3Bucket`.
     pub(super) s3_bucket: Option<String>,
+    /// `S3Key`.
+    pub(super) s3_key: Option<String>,
+    /// `S3ObjectVersion`.
+    pub(super) s3_object_version: Option<String>,
     /// `ImageUri`.
     pub(super) image_uri: Option<String>,
     /// `SourceKMSKeyArn`.
@@ -36,29 +43,27 @@ pub(super) struct Taken {
 
 impl Functions {
     /// Takes a package in. What is written is only a cache until a row names it.
-    pub(super) async fn take_package(self: &Arc<Self>, source: Source) -> Result<Taken, ApiError> {
+    pub(super) async fn take_package(self: &Arc<Self>, owner: &Scope, source: Source) -> Result<Taken, ApiError> {
         if source.image_uri.is_some() {
             return Err(invalid("Please don't provide ImageUri when updating a function with packageType Zip."));
         }
         if source.source_kms_key_arn.is_some() {
             return Err(ApiError::not_implemented("Frontgate does not have SourceKMSKeyArn yet."));
         }
-        let zip = match (source.zip_file, source.s3_bucket) {
-            (Some(Sensitive(Blob(zip))), None) => zip,
-            (None, Some(_)) => {
-                return Err(ApiError::not_implemented(
-                    "Frontgate does not read function code from S3 yet; give the zip with the request (ZipFile).",
-                ));
+        let zip = match (source.zip_file, (source.s3_bucket, source.s3_key), source.s3_object_version) {
+            (Some(Sensitive(Blob(zip))), (None, None), None) => {
+                if zip.len() >= ZIPPED_BYTES {
+                    let message = format!("Zipped size must be smaller than {ZIPPED_BYTES} bytes");
+                    return Err(ApiError::custom("RequestEntityTooLargeException", 413, message));
+                }
+                zip
             }
-            (Some(_), Some(_)) => {
+            (Some(_), ..) => {
                 return Err(invalid("Please do not provide other FunctionCode parameters when providing a ZipFile."));
             }
-            (None, None) => return Err(invalid("Please provide a source for function code.")),
+            (None, (Some(bucket), Some(key)), version) => self.read_object(owner, bucket, key, version).await?,
+            (None, ..) => return Err(invalid("Please provide a source for function code.")),
         };
-        if zip.len() >= ZIPPED_BYTES {
-            let message = format!("Zipped size must be smaller than {ZIPPED_BYTES} bytes");
-            return Err(ApiError::custom("RequestEntityTooLargeException", 413, message));
-        }
         let functions = Arc::clone(self);
         let (code, bytes) = (Digest::of(&zip), zip.clone());
         let unpacked = self.engine.control.spawn_blocking(move || functions.engine.unpacked(code, Some(&bytes)));
@@ -66,6 +71,36 @@ impl Functions {
         let size = zip.len() as u64;
         let code = self.blobs.put(zip).await.map_err(ApiError::internal)?;
         Ok(Taken { code, size })
+    }
+}
+
+impl Functions {
+    /// Reads a package from S3, where it may be as large as what it unpacks to.
+    async fn read_object(
+        &self,
+        owner: &Scope,
+        bucket: String,
+        key: String,
+        version: Option<String>,
+    ) -> Result<Bytes, ApiError> {
+        let Some(objects) = &self.objects else {
+            return Err(ApiError::not_implemented("Function code cannot be read from S3 here: give it as ZipFile."));
+        };
+        let (account, region) = (owner.account.to_string(), owner.region.to_string());
+        let largest = usize::try_from(UNPACKED_BYTES).unwrap_or(usize::MAX);
+        let read = objects.read_object(ObjectName { account, region, bucket, key, version, largest }).await;
+        read.map_err(|error| match error {
+            ReadObjectError::NoEndpoint(text) => {
+                ApiError::not_implemented(format!("Function code cannot be read from S3: {text}"))
+            }
+            ReadObjectError::Refused { code, message } => {
+                invalid(format!("Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"))
+            }
+            ReadObjectError::TooLarge => refused(PackageError::TooLarge),
+            ReadObjectError::Unreachable(reason) => {
+                refuse(&errors::SERVICE_EXCEPTION, format!("S3 could not be asked for the code: {reason}"))
+            }
+        })
     }
 }
 

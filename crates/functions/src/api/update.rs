@@ -30,20 +30,23 @@ pub(super) async fn update_function_code(
     check_revision(input.revision_id.as_deref(), &function.record.latest.revision_id, "GetFunction/GetAlias")?;
     let source = Source {
         zip_file: input.zip_file,
-        s3_bucket: input.s3_bucket.or(input.s3_key).or(input.s3_object_version),
+        s3_bucket: input.s3_bucket,
+        s3_key: input.s3_key,
+        s3_object_version: input.s3_object_version,
         image_uri: input.image_uri,
         source_kms_key_arn: input.source_kms_key_arn,
     };
-    let package = functions.take_package(source).await?;
+    let package = functions.take_package(&named.scope, source).await?;
     let change = |latest: &mut Configuration| {
         (latest.code, latest.code_size) = (package.code, package.size);
         if let Some(architectures) = &input.architectures {
             latest.architecture = configure::architecture(Some(architectures.clone()));
         }
+        Ok(())
     };
     if input.dry_run == Some(true) {
         let mut latest = function.record.latest;
-        change(&mut latest);
+        change(&mut latest)?;
         return Ok(describe(&named.scope, &named.name, named.arn(), LATEST, &latest, Shown::Settled));
     }
     let shown = functions.update_latest(&named, input.revision_id.as_deref(), change).await?;
@@ -63,11 +66,9 @@ pub(super) async fn update_function_configuration(
         vpc_config: input.vpc_config,
         dead_letter_config: input.dead_letter_config,
         kms_key_arn: input.kms_key_arn,
-        tracing_config: input.tracing_config,
         layers: input.layers,
         file_system_configs: input.file_system_configs,
         image_config: input.image_config,
-        ephemeral_storage: input.ephemeral_storage,
         snap_start: input.snap_start,
         capacity_provider_config: input.capacity_provider_config,
         durable_config: input.durable_config,
@@ -81,8 +82,8 @@ pub(super) async fn update_function_configuration(
         functions.check_runtime(runtime).await?;
     }
     let variables = configure::variables(input.environment)?;
-    let gives_log_group = input.logging_config.as_ref().is_some_and(|config| config.log_group.is_some());
-    let log_group = configure::log_group(input.logging_config)?;
+    let traced = configure::traced(input.tracing_config);
+    let ephemeral_storage = configure::ephemeral_storage(input.ephemeral_storage);
     let change = |latest: &mut Configuration| {
         let replace = |field: &mut String, given: &Option<String>| {
             if let Some(given) = given {
@@ -98,9 +99,9 @@ pub(super) async fn update_function_configuration(
         if variables.is_some() {
             latest.variables.clone_from(&variables);
         }
-        if gives_log_group {
-            latest.log_group.clone_from(&log_group);
-        }
+        latest.traced = traced.unwrap_or(latest.traced);
+        latest.ephemeral_storage = ephemeral_storage.unwrap_or(latest.ephemeral_storage);
+        configure::logging(input.logging_config.as_ref(), &mut latest.log_group, &mut latest.json_log)
     };
     functions.update_latest(&named, input.revision_id.as_deref(), change).await
 }
@@ -111,13 +112,13 @@ impl Functions {
         &self,
         named: &Named,
         revision_id: Option<&str>,
-        change: impl Fn(&mut Configuration),
+        change: impl Fn(&mut Configuration) -> Result<(), ApiError>,
     ) -> Result<FunctionConfiguration, ApiError> {
         let changed = attempts(async || {
             let function = self.function(named).await?.ok_or_else(|| named.missing())?;
             check_revision(revision_id, &function.record.latest.revision_id, "GetFunction/GetAlias")?;
             let mut record = function.record;
-            change(&mut record.latest);
+            change(&mut record.latest)?;
             // Time does not stand still between two updates, or else the second would not be seen as one.
             record.latest.last_modified = self.engine.clock.now().0.max(record.latest.last_modified + 1);
             record.latest.revision_id = base::ids::uuid();

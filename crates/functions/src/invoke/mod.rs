@@ -178,6 +178,12 @@ fn start_failed(shard: &Shard, call: &Call, failure: StartFailure) -> Result<Inv
     })
 }
 
+/// The trace header of a call of a function with active tracing: who has not decided whether the call is sampled leaves
+/// that to the function, which samples all of them.
+pub(crate) fn sampled(header: Option<String>) -> Option<String> {
+    header.map(|header| if header.contains("Sampled=") { header } else { header + ";Sampled=1" })
+}
+
 fn shutting_down() -> InvokeRefusal {
     InvokeRefusal::Unavailable { reason: "Frontgate is shutting down".to_owned() }
 }

@@ -16,4 +16,4 @@ mod tests;
 
 pub(crate) use copy::{WorkingCopy, remove_tree};
 pub(crate) use trees::{Tree, Trees};
-pub(crate) use unpack::{PackageError, unpack};
+pub(crate) use unpack::{PackageError, UNPACKED_BYTES, unpack};

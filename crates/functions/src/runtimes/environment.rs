@@ -26,6 +26,8 @@ pub(crate) struct FunctionFacts<'a> {
     pub(crate) region: &'a str,
     /// `/aws/lambda/{name}` unless configured otherwise.
     pub(crate) log_group: &'a str,
+    /// `ApplicationLogLevel`, where the log is JSON.
+    pub(crate) json_log_level: Option<&'a str>,
     /// The environment's own stream in it.
     pub(crate) log_stream: &'a str,
     /// Where the SDKs inside reach us.
@@ -96,6 +98,10 @@ pub(crate) fn variables(
         ("LAMBDA_RUNTIME_DIR", &runtime_directory),
     ];
     variables.extend(reserved.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if let Some(level) = facts.json_log_level {
+        variables.push(("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned()));
+        variables.push(("AWS_LAMBDA_LOG_LEVEL".to_owned(), level.to_owned()));
+    }
     // Of two with one name the later holds, as in a shell.
     let mut unique: Vec<(String, String)> = Vec::with_capacity(variables.len());
     for (name, value) in variables {

@@ -104,10 +104,7 @@ fn creations_are_refused() {
                 "NotImplemented",
                 "DeadLetterConfig",
             ),
-            (json!({"TracingConfig": {"Mode": "Active"}}), 501, "NotImplemented", "TracingConfig"),
             (json!({"SnapStart": {"ApplyOn": "PublishedVersions"}}), 501, "NotImplemented", "SnapStart"),
-            (json!({"EphemeralStorage": {"Size": 1024}}), 501, "NotImplemented", "EphemeralStorage"),
-            (json!({"LoggingConfig": {"LogFormat": "JSON"}}), 501, "NotImplemented", "LoggingConfig"),
             (
                 json!({"Environment": {"Variables": {"AWS_REGION": "x"}}}),
                 400,

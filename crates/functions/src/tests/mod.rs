@@ -12,4 +12,5 @@ mod queue;
 mod records;
 mod runtime_api;
 mod sandbox;
+mod settings;
 mod streaming;

@@ -38,6 +38,9 @@ pub trait AnswerElse: Send + Sync {
     /// The refusal.
     fn largest_body(&self, head: &Parts, peer: SocketAddr) -> Result<usize, Box<Response<Bytes>>>;
 
+    /// The answer to a request whose body is larger than that, of which the rest has not been read.
+    fn too_large(&self, head: &Parts) -> Response<Bytes>;
+
     /// Answers the request. The future may be run on another thread.
     fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<Bytes>>;
 }

@@ -49,10 +49,7 @@ async fn other(thread: &Thread, connection: &Connection, head: Parts, body: Inco
             connection.heads.clear();
             other.answer(head, body, connection.peer).await.map(Body::whole)
         }
-        Err(ReadError::TooLarge) => plain(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "{\"message\":\"The request's body is larger than any operation takes\"}",
-        ),
+        Err(ReadError::TooLarge) => other.too_large(&head).map(Body::whole),
         Err(ReadError::Broken) => {
             plain(StatusCode::BAD_REQUEST, "{\"message\":\"The request's body could not be read\"}")
         }

@@ -108,6 +108,12 @@ impl CompileStage for Compile {
 struct Other;
 
 impl AnswerElse for Other {
+    fn too_large(&self, _: &Parts) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from_static(b"too large"));
+        *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+        response
+    }
+
     fn largest_body(&self, head: &Parts, _: SocketAddr) -> Result<usize, Box<Response<Bytes>>> {
         if head.headers.contains_key("x-refuse") {
             let mut refusal = Response::new(Bytes::from_static(b"refused by its head"));

@@ -33,9 +33,7 @@ use std::time::Duration;
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
-use base::seams::{
-    Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, ReadObject, Streaming, WriteLog,
-};
+use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, ReadObject, Streaming, WriteLog};
 use bytes::Bytes;
 use store::blobs::BlobStore;
 use store::{SharedStore, StoreError};

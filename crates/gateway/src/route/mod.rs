@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderName};
 use plan::{Captures, MethodPlan, ResourcePlan};
 use sha2::{Digest, Sha256};
 
@@ -31,7 +31,8 @@ pub struct Routed<'p> {
 /// [`Fault::NoRoute`] for a wrong path and a wrong verb alike, as AWS; [`Fault::NotASignature`] when the client also
 /// sent an `Authorization` that is no signature.
 pub fn route(exchange: &Exchange) -> Result<Routed<'_>, Fault> {
-    let verb = match exchange.head.headers.get("x-http-method-override") {
+    static METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+    let verb = match exchange.head.headers.get(&METHOD_OVERRIDE) {
         None => Cow::Borrowed(&exchange.head.method),
         Some(verb) => Cow::Owned(Method::from_bytes(verb.as_bytes()).map_err(|_| nothing_found(exchange))?),
     };

@@ -28,7 +28,7 @@ impl Added {
     const ALL: [Added; 4] = [Added::TraceId, Added::ForwardedFor, Added::ForwardedPort, Added::ForwardedProto];
 
     fn of(name: &HeaderName) -> Option<Added> {
-        Added::ALL.into_iter().find(|added| added.lower() == name.as_str())
+        Added::ALL.into_iter().find(|added| added.name() == name)
     }
 
     /// The name as AWS's events spell it.
@@ -41,13 +41,15 @@ impl Added {
         }
     }
 
-    fn lower(self) -> &'static str {
-        match self {
-            Added::TraceId => "x-amzn-trace-id",
-            Added::ForwardedFor => "x-forwarded-for",
-            Added::ForwardedPort => "x-forwarded-port",
-            Added::ForwardedProto => "x-forwarded-proto",
-        }
+    /// The name as HTTP/2 spells it.
+    fn name(self) -> &'static HeaderName {
+        static NAMES: [HeaderName; 4] = [
+            HeaderName::from_static("x-amzn-trace-id"),
+            HeaderName::from_static("x-forwarded-for"),
+            HeaderName::from_static("x-forwarded-port"),
+            HeaderName::from_static("x-forwarded-proto"),
+        ];
+        &NAMES[self as usize]
     }
 }
 
@@ -194,7 +196,7 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
                 Cow::Borrowed(text) => HeaderValue::from_str(text).ok(),
             };
             if let Some(value) = value {
-                headers.insert(HeaderName::from_static(added.lower()), value);
+                headers.insert(added.name(), value);
             }
         }
     }
@@ -218,7 +220,7 @@ impl<'e, R: Route<'e>> Facts<'e, R> {
             Added::TraceId => self.tracing().shown().into(),
             Added::ForwardedFor => {
                 let mut sources = String::new();
-                for sent in exchange.head.headers.get_all(header.lower()) {
+                for sent in exchange.head.headers.get_all(header.name()) {
                     sources.push_str(&text(sent));
                     sources.push_str(", ");
                 }

@@ -1,6 +1,7 @@
 //! What all data threads share: how functions are started, where their code is, and the way from one thread to another.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,9 +17,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::invoke::Work;
 use crate::invoke::stream::StreamWork;
 use crate::package::{self, PackageError, Tree, Trees, WorkingCopy};
-use crate::runtime_api::RuntimeApi;
-use crate::runtimes::{FunctionFacts, Runtime, Runtimes, log_stream, variables};
-use crate::sandbox::{Spawner, Started};
+use crate::runtime_api::{Introduction, RuntimeApi};
+use crate::runtimes::{self, Entrypoint, FunctionFacts, Interpreter, Places, Runtime, Runtimes, log_stream, variables};
+use crate::sandbox::{Launch, Spawner, Started};
 use crate::version::Version;
 
 /// How many invocations may run at once whatever the account's limits are: each is a process.
@@ -79,13 +80,31 @@ pub(crate) struct Engine {
     threads: Box<[OnceLock<mpsc::UnboundedSender<Message>>]>,
 }
 
-/// A started process with its folders; what the owning thread makes an `Environment` of.
+/// A process with its folders; what the owning thread makes an `Environment` of.
 pub(crate) struct Prepared {
-    pub(crate) started: Started,
-    /// Stands between the process and the socket, where the process speaks HTTP.
-    pub(crate) runtime_api: Option<RuntimeApi>,
+    pub(crate) process: Process,
     pub(crate) copy: WorkingCopy,
     pub(crate) log_stream: String,
+}
+
+/// The process of a runtime.
+pub(crate) enum Process {
+    /// It loads the function.
+    Started(Started),
+    /// It is started by the owning thread, when what it needs beside it is there.
+    Slow(Box<Slow>),
+}
+
+/// An environment whose programs speak HTTP.
+pub(crate) struct Slow {
+    pub(crate) api: RuntimeApi,
+    /// The environment's end of the framed socket.
+    pub(crate) socket: UnixStream,
+    pub(crate) introduction: Introduction,
+    /// The programs of extensions, by name.
+    pub(crate) extensions: Vec<(String, Launch)>,
+    pub(crate) runtime: Launch,
+    pub(crate) entrypoint: Entrypoint,
 }
 
 /// What [`Engine::open`] is given.
@@ -208,30 +227,65 @@ impl Engine {
             own: &settings.variables,
         };
         let directory = self.runtimes.directory();
-        let mut variables = variables(&facts, interpreter.runtime, &copy.task(), &copy.temporary(), directory);
-        let mut runtime_api = None;
-        if let Runtime::Provided(_) = interpreter.runtime {
-            let (api, address, socket) =
-                RuntimeApi::open().map_err(|error| format!("cannot open a Runtime API: {error}"))?;
-            variables.push(("AWS_LAMBDA_RUNTIME_API".to_owned(), address.to_string()));
-            runtime_api = Some((api, socket));
-        }
-        let launch = self.runtimes.launch(&interpreter, variables, copy.task(), settings.memory_mb);
-        let program = launch.program.clone();
-        match self.spawner.start(launch) {
-            Ok(started) => {
-                // A program that speaks HTTP never uses the socket that it has inherited.
-                let (runtime_api, started) = match runtime_api {
-                    Some((api, socket)) => (Some(api), Started { socket, ..started }),
-                    None => (None, started),
-                };
-                Ok(Prepared { started, runtime_api, copy, log_stream })
-            }
-            Err(error) => {
+        let variables = variables(&facts, interpreter.runtime, &copy.task(), &copy.temporary(), directory);
+        let process = match self.process(version, &interpreter, &copy, variables) {
+            Ok(process) => process,
+            Err(reason) => {
                 copy.remove();
-                Err(format!("cannot start {}: {error}", program.display()))
+                return Err(reason);
             }
+        };
+        Ok(Prepared { process, copy, log_stream })
+    }
+
+    /// Starts a runtime's process, or says how it is to be started. Blocks.
+    fn process(
+        &self,
+        version: &Version,
+        interpreter: &Interpreter,
+        copy: &WorkingCopy,
+        mut variables: Vec<(String, String)>,
+    ) -> Result<Process, String> {
+        let settings = &version.settings;
+        let is_provided = matches!(interpreter.runtime, Runtime::Provided(_));
+        let places = Places { task: copy.task(), opt: self.directory.join("opt") };
+        let wrapper = if is_provided { None } else { runtimes::wrapper(&settings.variables, &places) };
+        let extensions = runtimes::extensions(&places.opt);
+        if !is_provided && wrapper.is_none() && extensions.is_empty() {
+            let launch = self.runtimes.launch(interpreter, variables, places.task, settings.memory_mb, None);
+            let program = launch.program.clone();
+            let started = self.launch(launch);
+            return started
+                .map(Process::Started)
+                .map_err(|error| format!("cannot start {}: {error}", program.display()));
         }
+        let (api, address, socket) =
+            RuntimeApi::open().map_err(|error| format!("cannot open a Runtime API: {error}"))?;
+        variables.push(("AWS_LAMBDA_RUNTIME_API".to_owned(), address.to_string()));
+        let extensions: Vec<_> = extensions
+            .into_iter()
+            .map(|(name, program)| {
+                let environment = runtimes::variables_of_extensions(&variables);
+                let (arguments, directory) = (Vec::new(), PathBuf::from("/"));
+                (name, Launch { program, arguments, environment, directory, memory_mb: settings.memory_mb })
+            })
+            .collect();
+        let introduction = Introduction {
+            function: settings.name.to_string(),
+            version: settings.number.to_string(),
+            handler: settings.handler.clone(),
+            account: settings.account.to_string(),
+            external: extensions.iter().map(|(name, _)| name.clone()).collect(),
+        };
+        let wrapper = wrapper.as_deref();
+        let runtime = self.runtimes.launch(interpreter, variables, places.task, settings.memory_mb, wrapper);
+        let entrypoint = if is_provided { Entrypoint::of_function(&runtime.program) } else { Entrypoint::bootstrap() };
+        Ok(Process::Slow(Box::new(Slow { api, socket, introduction, extensions, runtime, entrypoint })))
+    }
+
+    /// Starts a process. Blocks.
+    pub(crate) fn launch(&self, launch: Launch) -> io::Result<Started> {
+        self.spawner.start(launch)
     }
 
     /// Our own address, as functions and callers reach it.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-pub(crate) use outcome::{exited, timed_out};
+pub(crate) use outcome::{exited, signal_name, timed_out};
 pub(crate) use payload::{check_event, check_size};
 
 use crate::engine::Message;
@@ -166,6 +166,7 @@ fn start_failed(shard: &Shard, call: &Call, failure: StartFailure) -> Result<Inv
     let payload = match failure {
         StartFailure::Init(payload) => payload,
         StartFailure::Exited(status) => exited(&request_id, status),
+        StartFailure::Platform(failure) => outcome::platform(&request_id, &failure.kind, &failure.message),
         StartFailure::TimedOut => timed_out(&request_id, settings.timeout),
         StartFailure::NotNeeded => return Err(shutting_down()),
         StartFailure::Unavailable(reason) => return Err(InvokeRefusal::Unavailable { reason }),

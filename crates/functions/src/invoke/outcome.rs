@@ -23,6 +23,11 @@ pub(crate) fn exited(request_id: &str, status: Option<ExitStatus>) -> Bytes {
     payload("Runtime.ExitError", &format!("RequestId: {request_id} Error: {how}"))
 }
 
+/// The platform could not run the function's files.
+pub(super) fn platform(request_id: &str, kind: &str, message: &str) -> Bytes {
+    payload(kind, &format!("RequestId: {request_id} Error: {message}"))
+}
+
 /// The function wrote more than a caller can have.
 pub(super) fn too_large() -> Bytes {
     let limit = base::limits::FUNCTION_PAYLOAD_BYTES;
@@ -35,7 +40,7 @@ fn payload(kind: &str, message: &str) -> Bytes {
 }
 
 /// A signal as AWS names it.
-fn signal_name(signal: i32) -> String {
+pub(crate) fn signal_name(signal: i32) -> String {
     let name = match signal {
         libc::SIGHUP => "hangup",
         libc::SIGINT => "interrupt",

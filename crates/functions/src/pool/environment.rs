@@ -21,13 +21,14 @@ use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::companion::Companion;
 use super::frame::{self, Answer, Progress, REQUEST_ID};
 use super::output::Output;
 use crate::sandbox::{kill_group, watch_end};
 use crate::version::Version;
 
 /// How long a process whose socket is closed may take to be gone.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// The read buffer that an environment keeps between calls; a larger one is given back.
 const BUFFER_BYTES: usize = 16_384;
@@ -43,6 +44,8 @@ pub(crate) struct Environment {
     pub(crate) life: Rc<Life>,
     /// What it prints.
     pub(crate) output: Rc<Output>,
+    /// What stands beside it, where its process speaks HTTP or has extensions.
+    pub(super) companion: Option<Rc<Companion>>,
     /// How long it took to start and load the handler; told to the first caller.
     pub(crate) init: Option<Duration>,
     /// Since when it waits.
@@ -88,6 +91,7 @@ impl Environment {
             version,
             life,
             output,
+            companion: None,
             init: None,
             idle_since: Instant::now(),
             header: Vec::new(),
@@ -160,7 +164,7 @@ impl Environment {
                 let count = tokio::select! {
                     biased;
                     count = self.socket.read_buf(&mut self.buffer) => count,
-                    () = self.life.ended() => self.read_last(),
+                    () = gone(&self.life, self.companion.as_deref()) => self.read_last(),
                     () = &mut sleep => return Err(self.time_out()),
                 };
                 match count {
@@ -215,8 +219,30 @@ impl Environment {
     /// Ends the process because its time is up.
     pub(crate) fn time_out(&mut self) -> NoAnswer {
         self.tainted = true;
+        if let Some(companion) = &self.companion {
+            companion.end("timeout");
+        }
         self.life.kill();
         NoAnswer::TimedOut
+    }
+
+    /// Whether nobody works on the last invocation any more, extensions included.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.companion.as_ref().is_none_or(|companion| companion.is_settled())
+    }
+
+    /// Waits until nobody works on the last invocation any more; ends the environment if that does not come to pass.
+    pub(crate) async fn settle(&mut self, until: Instant) {
+        let Some(companion) = self.companion.clone() else { return };
+        let settled = async {
+            tokio::select! {
+                () = companion.settled() => {}
+                () = self.life.ended() => {}
+            }
+        };
+        if tokio::time::timeout_at(until, settled).await.is_err() {
+            self.time_out();
+        }
     }
 
     /// The socket is closed or useless: waits for the process's end, which is made certain.
@@ -234,12 +260,23 @@ impl Environment {
 impl Drop for Environment {
     /// Nobody can reach the process any more.
     fn drop(&mut self) {
-        self.life.kill();
+        match self.companion.take() {
+            Some(companion) => companion.end("spindown"),
+            None => self.life.kill(),
+        }
+    }
+}
+
+/// Returns when a process has ended and what it wrote can be read.
+async fn gone(life: &Life, companion: Option<&Companion>) {
+    life.ended().await;
+    if let Some(companion) = companion {
+        Box::pin(companion.drained()).await;
     }
 }
 
 impl Life {
-    fn watch(child: Child) -> io::Result<Rc<Life>> {
+    pub(super) fn watch(child: Child) -> io::Result<Rc<Life>> {
         let pid = Pid::from_child(&child);
         let end = watch_end(pid)?;
         let life = Rc::new(Life { pid, status: Cell::new(None), ended: Notify::new(), on_exit: RefCell::new(None) });
@@ -277,6 +314,11 @@ impl Life {
     /// Whether the process has not ended, as far as we know.
     pub(crate) fn is_running(&self) -> bool {
         self.status.get().is_none()
+    }
+
+    /// How the process has ended, if it has.
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        self.status.get()
     }
 
     /// Ends the process and its children.

@@ -21,6 +21,8 @@ pub(crate) struct Lease {
     held: Option<Held>,
     /// What the exchange took, once it is over.
     took: Option<Duration>,
+    /// When the invocation must be over.
+    until: Option<Instant>,
 }
 
 struct Held {
@@ -39,12 +41,13 @@ enum Stage {
     Running { request_id: [u8; REQUEST_ID], until: Instant },
 }
 
-/// An invocation whose caller has gone; as on AWS it runs to its end.
+/// An invocation whose caller has gone, or has its answer while extensions still work; as on AWS it runs to its end.
 pub(crate) struct Abandoned {
     environment: Environment,
     // Held for its place under the concurrency limit.
     _admitted: Admitted,
-    request_id: [u8; REQUEST_ID],
+    /// That of the answer that is still to come, if one is.
+    request_id: Option<[u8; REQUEST_ID]>,
     until: Instant,
     report: Option<Report>,
 }
@@ -54,7 +57,7 @@ impl Lease {
     pub(crate) fn new(shard: &Rc<Shard>, environment: Environment, admitted: Admitted) -> Lease {
         shard.paces.begin(environment.version.serial);
         let held = Held { environment, admitted, stage: Stage::Fresh, report: None };
-        Lease { shard: Rc::clone(shard), held: Some(held), took: None }
+        Lease { shard: Rc::clone(shard), held: Some(held), took: None, until: None }
     }
 
     /// The environment.
@@ -91,6 +94,8 @@ impl Lease {
             return Err(NoAnswer::Exited(None));
         }
         let request_id = *header.request_id;
+        self.until = Some(until);
+        let held = self.held();
         let began = Instant::now();
         held.stage = Stage::Sending;
         held.environment.send(event, until).await?;
@@ -135,9 +140,20 @@ impl Drop for Lease {
         let Some(Held { environment, admitted, stage, report }) = self.held.take() else { return };
         self.shard.paces.end(environment.version.serial, self.took);
         match stage {
-            Stage::Fresh => self.shard.release(environment),
+            Stage::Fresh if environment.is_settled() => self.shard.release(environment),
+            Stage::Fresh => {
+                let until = self.until.unwrap_or_else(Instant::now);
+                self.shard.abandon(Abandoned {
+                    environment,
+                    _admitted: admitted,
+                    request_id: None,
+                    until,
+                    report: None,
+                });
+            }
             Stage::Sending => self.shard.end(environment),
             Stage::Running { request_id, until } => {
+                let request_id = Some(request_id);
                 self.shard.abandon(Abandoned { environment, _admitted: admitted, request_id, until, report });
             }
         }
@@ -147,16 +163,25 @@ impl Drop for Lease {
 impl Abandoned {
     /// Waits for the answer that nobody wants, and frees the environment.
     pub(super) async fn finish(mut self, shard: Rc<Shard>) {
+        if let Some(request_id) = self.request_id {
+            self.end_invocation(&shard, request_id).await;
+        }
+        self.environment.settle(self.until).await;
+        // Whatever the answer is, this sees whether the environment is still good.
+        shard.release(self.environment);
+    }
+
+    async fn end_invocation(&mut self, shard: &Shard, request_id: [u8; REQUEST_ID]) {
         let answer = loop {
-            match self.environment.receive(&self.request_id, self.until).await {
+            match self.environment.receive(&request_id, self.until).await {
                 Ok(Answer::StreamBegun(..) | Answer::Chunk(..)) if Instant::now() < self.until => {}
                 Ok(Answer::StreamBegun(..) | Answer::Chunk(..)) => break Err(self.environment.time_out()),
                 answer => break answer,
             }
         };
         let init = self.environment.init.take();
-        if let Some(report) = self.report {
-            let request_id = String::from_utf8_lossy(&self.request_id);
+        if let Some(report) = self.report.take() {
+            let request_id = String::from_utf8_lossy(&request_id);
             let failure = match answer {
                 Ok(Answer::Error(_, payload) | Answer::LastError(_, payload)) => Some(payload),
                 Err(NoAnswer::TimedOut) => Some(timed_out(&request_id, self.environment.version.settings.timeout)),
@@ -165,7 +190,5 @@ impl Abandoned {
             };
             report.end(&self.environment, &shard.engine.clock, init, failure.as_deref());
         }
-        // Whatever the answer is, this sees whether the environment is still good.
-        shard.release(self.environment);
     }
 }

@@ -4,6 +4,7 @@
 //! frees an environment first serves who waits longest, so a start that takes long delays nobody whom a freed
 //! environment can serve, and a start that fails is told to one caller only.
 
+mod companion;
 mod environment;
 mod frame;
 mod lease;
@@ -22,6 +23,7 @@ use base::ids;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+pub(crate) use companion::cause;
 pub(crate) use environment::{Environment, NoAnswer};
 pub(crate) use frame::{Answer, InvokeHeader, REQUEST_ID};
 pub(crate) use lease::Lease;

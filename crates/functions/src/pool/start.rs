@@ -9,11 +9,15 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Shard;
+use super::companion;
 use super::environment::{Environment, NoAnswer};
 use super::frame::Answer;
 use super::output::{LogStream, Output};
 use super::report;
-use crate::engine::{Engine, Prepared};
+use crate::engine::{Engine, Prepared, Process};
+use crate::package::WorkingCopy;
+use crate::runtime_api::Failure;
+use crate::sandbox::Started;
 use crate::version::Version;
 
 /// Why there is no environment.
@@ -27,6 +31,8 @@ pub(crate) enum StartFailure {
     TimedOut,
     /// Nobody waits for it any more.
     NotNeeded,
+    /// The platform could not run the function's files: a type and a text of errors.
+    Platform(Failure),
     /// No fault of the function's; for the operator's log.
     Unavailable(String),
 }
@@ -59,18 +65,18 @@ async fn attempt(shard: &Rc<Shard>, version: &Arc<Version>, limit: Duration) -> 
         Err(error) => return Err(unavailable(version, error.to_string())),
     };
     let began = Instant::now();
-    let mut environment = adopt(shard, version, prepared)?;
-    let answer = {
-        let mut started = std::pin::pin!(environment.started(began + limit));
-        match tokio::time::timeout(TURN, &mut started).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                // A handler that takes long to load must not keep others from starting.
-                drop(permit);
-                started.await
-            }
+    let mut rising = std::pin::pin!(rise(shard, version, prepared, began + limit));
+    let (mut environment, answer) = match tokio::time::timeout(TURN, &mut rising).await {
+        Ok(risen) => risen?,
+        Err(_) => {
+            // A handler that takes long to load must not keep others from starting.
+            drop(permit);
+            rising.await?
         }
     };
+    if let Some(failure) = environment.companion.as_ref().and_then(|companion| companion.failure()) {
+        return Err(StartFailure::Platform(failure));
+    }
     match answer {
         Ok(Answer::InitFailed(payload)) => {
             report::init_failed(&environment, began.elapsed(), &payload);
@@ -87,14 +93,41 @@ async fn attempt(shard: &Rc<Shard>, version: &Arc<Version>, limit: Duration) -> 
     }
 }
 
-fn adopt(shard: &Rc<Shard>, version: &Arc<Version>, prepared: Prepared) -> Result<Environment, StartFailure> {
-    let Prepared { started, runtime_api, copy, log_stream } = prepared;
+/// Brings a process up and waits for its first frame.
+async fn rise(
+    shard: &Rc<Shard>,
+    version: &Arc<Version>,
+    prepared: Prepared,
+    until: Instant,
+) -> Result<(Environment, Result<Answer, NoAnswer>), StartFailure> {
+    let Prepared { process, copy, log_stream } = prepared;
+    let mut environment = match process {
+        Process::Started(started) => adopt(shard, version, started, copy, log_stream)?,
+        Process::Slow(slow) => Box::pin(companion::bring_up(shard, version, *slow, (copy, log_stream), until)).await?,
+    };
+    let answer = environment.started(until).await;
+    Ok((environment, answer))
+}
+
+/// Where what an environment prints is kept, if it is.
+pub(super) fn stream(shard: &Shard, version: &Version, name: &str) -> Option<LogStream> {
     let Engine { logs, clock, .. } = &*shard.engine;
-    let stream = logs.as_ref().map(|logs| LogStream::new(Arc::clone(logs), clock.clone(), version, &log_stream));
-    let adopted = Output::new(started.output, Arc::clone(version), stream).and_then(|output| {
-        let environment = Environment::adopt(started.child, started.socket, Arc::clone(version), Rc::clone(&output))?;
-        Ok((environment, output))
-    });
+    logs.as_ref().map(|logs| LogStream::new(Arc::clone(logs), clock.clone(), version, name))
+}
+
+fn adopt(
+    shard: &Rc<Shard>,
+    version: &Arc<Version>,
+    started: Started,
+    copy: WorkingCopy,
+    log_stream: String,
+) -> Result<Environment, StartFailure> {
+    let adopted =
+        Output::new(started.output, Arc::clone(version), stream(shard, version, &log_stream)).and_then(|output| {
+            let environment =
+                Environment::adopt(started.child, started.socket, Arc::clone(version), Rc::clone(&output))?;
+            Ok((environment, output))
+        });
     let (environment, output) = match adopted {
         Ok(adopted) => adopted,
         Err(error) => {
@@ -107,14 +140,10 @@ fn adopt(shard: &Rc<Shard>, version: &Arc<Version>, prepared: Prepared) -> Resul
         output.platform_line(&report::init_start(&version.settings));
     }
     tokio::task::spawn_local(output.follow());
-    let runtime_api = runtime_api.map(|api| tokio::task::spawn_local(api.serve()));
     shard.note(&environment.life);
     let (weak, of_version, life) = (Rc::downgrade(shard), Arc::clone(version), Rc::downgrade(&environment.life));
     let control = shard.engine.control.clone();
     environment.life.on_exit(move || {
-        if let Some(runtime_api) = runtime_api {
-            runtime_api.abort();
-        }
         if let (Some(shard), Some(life)) = (weak.upgrade(), life.upgrade()) {
             shard.forget(&of_version, &life);
         }
@@ -123,7 +152,7 @@ fn adopt(shard: &Rc<Shard>, version: &Arc<Version>, prepared: Prepared) -> Resul
     Ok(environment)
 }
 
-fn unavailable(version: &Version, reason: String) -> StartFailure {
+pub(super) fn unavailable(version: &Version, reason: String) -> StartFailure {
     tracing::error!(function = &*version.settings.name, reason, "cannot start an environment");
     StartFailure::Unavailable(reason)
 }

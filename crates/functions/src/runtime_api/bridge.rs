@@ -1,7 +1,5 @@
 //! From frames to HTTP answers and from posts to frames.
 
-use std::cell::Cell;
-
 use base::limits::FUNCTION_PAYLOAD_BYTES;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,16 +8,13 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::Mutex;
 
+use super::desk::Desk;
 use super::{accepted, refused};
 use crate::pool::REQUEST_ID;
 
-/// The longest frame that an invocation can be: the event and what goes with it.
-const LONGEST: usize = FUNCTION_PAYLOAD_BYTES + 128 * 1024;
+/// The longest frame that an invocation or an answer can be: the payload and what goes with it.
+pub(super) const LONGEST: usize = FUNCTION_PAYLOAD_BYTES + 128 * 1024;
 
 /// The most of a stream that is put into one frame.
 const CHUNK: usize = 256 * 1024;
@@ -27,126 +22,86 @@ const CHUNK: usize = 256 * 1024;
 const INVOKE: u8 = 1;
 
 /// Kinds of frames towards the environment.
-#[derive(Clone, Copy)]
-enum Kind {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
     Ready = 1,
     InitFailed = 2,
     Response = 3,
     Error = 4,
+    LastError = 6,
     StreamBegun = 7,
     Chunk = 8,
     StreamEnded = 9,
 }
 
-type Id = [u8; REQUEST_ID];
-
-/// The framed socket of one process.
-pub(super) struct Bridge {
-    invocations: Mutex<OwnedReadHalf>,
-    answers: Mutex<OwnedWriteHalf>,
-    /// The process has asked for its first event, so it is initialized.
-    is_ready: Cell<bool>,
-    current: Cell<Option<Id>>,
-}
+/// A request id.
+pub(super) type Id = [u8; REQUEST_ID];
 
 /// An invocation, as its frame has it.
 #[derive(Debug, PartialEq, Eq)]
-struct Invocation {
+pub(super) struct Invocation {
     deadline: u64,
-    id: Id,
+    pub(super) id: Id,
     function_arn: String,
     trace_id: String,
     client_context: String,
     event: Bytes,
 }
 
-impl Bridge {
-    pub(super) fn new(frames: UnixStream) -> Bridge {
-        let (invocations, answers) = frames.into_split();
-        Bridge {
-            invocations: Mutex::new(invocations),
-            answers: Mutex::new(answers),
-            is_ready: Cell::new(false),
-            current: Cell::new(None),
-        }
-    }
-
-    pub(super) fn is_current(&self, id: &str) -> bool {
-        self.current.get().is_some_and(|current| current == id.as_bytes())
-    }
-
-    /// Waits for the next event.
-    pub(super) async fn next(&self) -> Response<Full<Bytes>> {
-        if !self.is_ready.replace(true) {
-            self.send(Kind::Ready, None, &[]).await;
-        }
-        let mut invocations = self.invocations.lock().await;
-        let read = async {
-            let length = invocations.read_u32_le().await? as usize;
-            if length > LONGEST {
-                return Err(std::io::ErrorKind::InvalidData.into());
-            }
-            let mut frame = vec![0; length];
-            invocations.read_exact(&mut frame).await?;
-            std::io::Result::Ok(frame)
-        };
-        let gone =
-            || refused(StatusCode::INTERNAL_SERVER_ERROR, "Runtime.Shutdown", "the environment is shutting down");
-        let Ok(frame) = read.await else { return gone() };
-        let Some(invocation) = Invocation::read(frame.into()) else { return gone() };
-        self.current.set(Some(invocation.id));
-        invocation.into_response()
-    }
-
-    /// The process could not initialize; it ends by itself.
-    pub(super) async fn initialization_failed(&self, body: Incoming) -> Response<Full<Bytes>> {
-        match whole(body).await {
-            Ok(payload) => self.send(Kind::InitFailed, None, &payload).await,
-            Err(refusal) => return *refusal,
-        }
-        accepted()
-    }
-
+impl Desk {
     /// The handler has failed.
-    pub(super) async fn error(&self, body: Incoming) -> Response<Full<Bytes>> {
-        let id = self.current.take();
-        match whole(body).await {
-            Ok(payload) => self.send(Kind::Error, id, &payload).await,
-            Err(refusal) => return *refusal,
-        }
-        accepted()
-    }
-
-    /// The handler has returned, or streams.
-    pub(super) async fn response(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let id = self.current.take();
-        let mode = request.headers().get("lambda-runtime-function-response-mode");
-        if mode.is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"streaming")) {
-            return self.stream(id, request).await;
-        }
+    pub(super) async fn error(&self, id: Id, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match whole(request.into_body()).await {
-            Ok(payload) => self.send(Kind::Response, id, &payload).await,
+            Ok(payload) => self.finish(Kind::Error, id, &payload).await,
             Err(refusal) => {
-                let payload = format!(
-                    "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size ({FUNCTION_PAYLOAD_BYTES} bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}}"
-                );
-                self.send(Kind::Error, id, payload.as_bytes()).await;
+                self.too_large(id).await;
                 return *refusal;
             }
         }
         accepted()
     }
 
-    async fn stream(&self, id: Option<Id>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// The handler has returned, or streams.
+    pub(super) async fn response(&self, id: Id, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let mode = request.headers().get("lambda-runtime-function-response-mode");
+        match mode.map(|mode| mode.as_bytes().eq_ignore_ascii_case(b"streaming")) {
+            Some(true) => return self.stream(id, request).await,
+            Some(false) => {
+                let _ = whole(request.into_body()).await;
+                let payload = r#"{"errorMessage":"the response mode is not known","errorType":"Runtime.InvalidResponseModeHeader"}"#;
+                self.finish(Kind::Error, id, payload.as_bytes()).await;
+                return refused(StatusCode::BAD_REQUEST, "InvalidResponseModeHeader", "Invalid response mode header");
+            }
+            None => {}
+        }
+        match whole(request.into_body()).await {
+            Ok(payload) => self.finish(Kind::Response, id, &payload).await,
+            Err(refusal) => {
+                self.too_large(id).await;
+                return *refusal;
+            }
+        }
+        accepted()
+    }
+
+    /// What was posted is longer than an answer may be, or broke off.
+    async fn too_large(&self, id: Id) {
+        let payload = format!(
+            "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size ({FUNCTION_PAYLOAD_BYTES} bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}}"
+        );
+        self.finish(Kind::Error, id, payload.as_bytes()).await;
+    }
+
+    async fn stream(&self, id: Id, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let kind = request.headers().get(CONTENT_TYPE).cloned();
-        self.send(Kind::StreamBegun, id, kind.as_ref().map_or(&[], HeaderValue::as_bytes)).await;
+        self.send(Kind::StreamBegun, Some(id), kind.as_ref().map_or(&[], HeaderValue::as_bytes)).await;
         let mut body = request.into_body();
         let mut failure = Vec::new();
         while let Some(frame) = body.frame().await {
             match frame.map(|frame| frame.into_data()) {
                 Ok(Ok(data)) => {
                     for chunk in data.chunks(CHUNK) {
-                        self.send(Kind::Chunk, id, chunk).await;
+                        self.send(Kind::Chunk, Some(id), chunk).await;
                     }
                 }
                 Ok(Err(frame)) => failure = frame.trailers_ref().and_then(error_of).unwrap_or_default(),
@@ -157,22 +112,8 @@ impl Bridge {
                 }
             }
         }
-        self.send(Kind::StreamEnded, id, &failure).await;
+        self.finish(Kind::StreamEnded, id, &failure).await;
         accepted()
-    }
-
-    /// Writes a frame. An environment that is gone needs none: its process is ended.
-    async fn send(&self, kind: Kind, id: Option<Id>, payload: &[u8]) {
-        let id = id.as_ref().map_or(&[][..], |id| &id[..]);
-        let Ok(length) = u32::try_from(1 + id.len() + payload.len()) else { return };
-        let mut head = Vec::with_capacity(5 + id.len());
-        head.extend_from_slice(&length.to_le_bytes());
-        head.push(kind as u8);
-        head.extend_from_slice(id);
-        let mut answers = self.answers.lock().await;
-        if answers.write_all(&head).await.is_ok() {
-            let _ = answers.write_all(payload).await;
-        }
     }
 }
 
@@ -200,7 +141,7 @@ pub(super) async fn whole(body: Incoming) -> Result<Bytes, Box<Response<Full<Byt
 
 impl Invocation {
     /// Takes a frame apart.
-    fn read(mut frame: Bytes) -> Option<Invocation> {
+    pub(super) fn read(mut frame: Bytes) -> Option<Invocation> {
         let mut take = |length: usize| (frame.len() >= length).then(|| frame.split_to(length));
         if take(1)?[0] != INVOKE {
             return None;
@@ -216,7 +157,22 @@ impl Invocation {
         Some(Invocation { deadline, id, function_arn, trace_id, client_context, event: frame })
     }
 
-    fn into_response(self) -> Response<Full<Bytes>> {
+    /// What extensions are told of it.
+    pub(super) fn event_text(&self) -> String {
+        let mut event = serde_json::json!({
+            "eventType": "INVOKE",
+            "deadlineMs": self.deadline,
+            "requestId": String::from_utf8_lossy(&self.id),
+            "invokedFunctionArn": self.function_arn,
+        });
+        if !self.trace_id.is_empty() {
+            event["tracing"] = serde_json::json!({"type": "X-Amzn-Trace-Id", "value": self.trace_id});
+        }
+        event.to_string()
+    }
+
+    /// The answer to `next`.
+    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.event));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,11 +1,15 @@
-//! The Runtime API: HTTP on a loopback address of its own for each environment whose program speaks it.
+//! The Runtime API and the Extensions API: HTTP on a loopback address of its own for each environment that needs it.
 //!
-//! `provided.*` functions are programs that fetch their events and post their answers over HTTP. To the pool they are
-//! environments like any other: this module stands between, speaks the framed protocol (`runtimes/PROTOCOL.md`) as a
-//! bootstrap would, and turns each frame into an answer to `next` and each post into a frame. Paths, headers and answers
-//! are those of AWS's published description of the Runtime API, version 2018-06-01.
+//! `provided.*` functions are programs that fetch their events and post their answers over HTTP; so do the programs that
+//! a wrapper script starts instead of Python or Node, and extensions of any runtime. To the pool they are environments
+//! like any other: the `desk` stands between, speaks the framed protocol (`runtimes/PROTOCOL.md`) as a bootstrap would,
+//! and turns each frame into an answer to `next` and each post into a frame. Paths, headers and answers are those of
+//! AWS's published descriptions (Runtime API 2018-06-01, Extensions API 2020-01-01).
 
 mod bridge;
+mod desk;
+mod extensions;
+mod relay;
 
 use std::convert::Infallible;
 use std::io;
@@ -21,9 +25,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use bridge::Bridge;
+pub(crate) use desk::{Desk, Failure};
+pub(crate) use extensions::Introduction;
 
-/// What stands between a process and its environment, before it serves.
+/// An address that is open and not served yet.
 #[derive(Debug)]
 pub(crate) struct RuntimeApi {
     listener: TcpListener,
@@ -43,70 +48,95 @@ impl RuntimeApi {
         Ok((RuntimeApi { listener, frames }, address, environment))
     }
 
-    /// Serves the process until this future is dropped. Must run on the thread that owns the environment.
-    pub(crate) async fn serve(self) {
-        let opened = (tokio::net::TcpListener::from_std(self.listener), tokio::net::UnixStream::from_std(self.frames));
-        let (listener, frames) = match opened {
-            (Ok(listener), Ok(frames)) => (listener, frames),
-            (Err(error), _) | (_, Err(error)) => return tracing::error!(%error, "a Runtime API cannot be served"),
+    /// Begins to serve; must run on the thread that owns the environment. Serving ends when the returned task is aborted.
+    pub(crate) fn serve(self, introduction: Introduction) -> io::Result<(Rc<Desk>, tokio::task::JoinHandle<()>)> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let frames = tokio::net::UnixStream::from_std(self.frames)?;
+        let (desk, invocations) = Desk::new(frames, introduction);
+        let served = Rc::clone(&desk);
+        let task = tokio::task::spawn_local(async move {
+            tokio::join!(accept(&listener, &served), served.take_invocations(invocations));
+        });
+        Ok((desk, task))
+    }
+}
+
+/// Takes connections and serves them, without end.
+async fn accept(listener: &tokio::net::TcpListener, desk: &Rc<Desk>) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
         };
-        let bridge = Rc::new(Bridge::new(frames));
-        let mut connections = tokio::task::JoinSet::new();
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // No descriptors, for example: asking again at once would only keep the thread from its other work.
-                    tracing::debug!(%error, "a connection to a Runtime API was not accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            };
-            let bridge = Rc::clone(&bridge);
-            connections.spawn_local(async move {
-                let service = service_fn(move |request| {
-                    let bridge = Rc::clone(&bridge);
-                    async move { Ok::<_, Infallible>(answer(&bridge, request).await) }
-                });
-                let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                if let Err(error) = served.await {
-                    tracing::debug!(%error, "a connection to a Runtime API broke");
-                }
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // No descriptors, for example: asking again at once would only keep the thread from its other work.
+                tracing::debug!(%error, "a connection to a Runtime API was not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let desk = Rc::clone(desk);
+        connections.spawn_local(async move {
+            let service = service_fn(move |request| {
+                let desk = Rc::clone(&desk);
+                async move { Ok::<_, Infallible>(answer(&desk, request).await) }
             });
+            let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = served.await {
+                tracing::debug!(%error, "a connection to a Runtime API broke");
+            }
+        });
+    }
+}
+
+/// Answers one request of a process.
+async fn answer(desk: &Desk, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let path = request.uri().path().to_owned();
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match (request.method(), parts.as_slice()) {
+        (&Method::GET, ["2018-06-01", "runtime", "invocation", "next"]) => desk.next().await,
+        (&Method::POST, ["2018-06-01", "runtime", "init", "error"]) => {
+            desk.initialization_failed(request.into_body()).await
+        }
+        (&Method::POST, ["2018-06-01", "runtime", "invocation", id, kind @ ("response" | "error")]) => {
+            desk.answer(id, *kind == "error", request).await
+        }
+        (&Method::POST, ["2020-01-01", "extension", "register"]) => desk.register(request).await,
+        (&Method::GET, ["2020-01-01", "extension", "event", "next"]) => desk.next_event(request.headers()).await,
+        (&Method::POST, ["2020-01-01", "extension", stage @ ("init" | "exit"), "error"]) => {
+            desk.extension_failed(*stage == "init", request).await
+        }
+        // What AWS answers where these cannot be had: accepted, and nothing is ever sent.
+        (&Method::PUT, ["2022-07-01", "telemetry"]) => {
+            unread(request, StatusCode::ACCEPTED, "Telemetry.NotSupported", "Telemetry API is not supported").await
+        }
+        (&Method::PUT, ["2020-08-15", "logs"]) => {
+            unread(request, StatusCode::ACCEPTED, "Logs.NotSupported", "Logs API is not supported").await
+        }
+        _ => {
+            let message = "there is no such path in the Runtime API or the Extensions API";
+            unread(request, StatusCode::NOT_FOUND, "NotFound", message).await
         }
     }
 }
 
-/// Answers one request of the process.
-async fn answer(bridge: &Bridge, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let path = request.uri().path().to_owned();
-    let parts: Vec<&str> = path.strip_prefix("/2018-06-01/runtime/").unwrap_or_default().split('/').collect();
-    match (request.method(), parts.as_slice()) {
-        (&Method::GET, ["invocation", "next"]) => bridge.next().await,
-        (&Method::POST, ["init", "error"]) => bridge.initialization_failed(request.into_body()).await,
-        (&Method::POST, ["invocation", id, "error"]) if bridge.is_current(id) => {
-            bridge.error(request.into_body()).await
-        }
-        (&Method::POST, ["invocation", id, "response"]) if bridge.is_current(id) => bridge.response(request).await,
-        (&Method::POST, ["invocation", _, "error" | "response"]) => {
-            // Read all the same, so that the connection can be used again.
-            let _ = bridge::whole(request.into_body()).await;
-            refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
-        }
-        _ => {
-            let _ = bridge::whole(request.into_body()).await;
-            refused(StatusCode::NOT_FOUND, "NotFound", "there is no such path in the Runtime API")
-        }
-    }
+/// Refuses a request whose body does not matter. It is read all the same, so that the connection can be used again.
+async fn unread(request: Request<Incoming>, status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>> {
+    let _ = bridge::whole(request.into_body()).await;
+    refused(status, kind, message)
 }
 
 /// `{"errorMessage": ..., "errorType": ...}`.
 fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>> {
     json(status, serde_json::json!({"errorMessage": message, "errorType": kind}).to_string())
+}
+
+/// What is asked now may not be asked now.
+fn out_of_turn() -> Response<Full<Bytes>> {
+    refused(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
 }
 
 fn accepted() -> Response<Full<Bytes>> {

@@ -206,6 +206,9 @@ def describe(error, request_id):
     except Exception:
         message = ""
     payload = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
+    if os.environ.get("AWS_EXECUTION_ENV") == "AWS_Lambda_python3.8":
+        # The last of AWS's runtimes that does not tell it.
+        del payload["requestId"]
     lines = [f"[ERROR] {kind}: {message}"]
     if trace:
         lines += ["Traceback (most recent call last):", *[line.rstrip("\n") for line in trace]]
@@ -365,3 +368,7 @@ def main():
         os._exit(1)
     write_all(b"\x01\x00\x00\x00" + bytes([READY]))
     serve(function)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@
 
 mod discover;
 mod environment;
+mod slow;
 
 use std::fmt;
 use std::io;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub(crate) use environment::{FunctionFacts, log_stream, variables, version_arn};
+pub(crate) use slow::{Entrypoint, Places, extensions, variables_of_extensions, wrapper};
 
 use crate::sandbox::Launch;
 
@@ -149,19 +151,24 @@ impl Runtimes {
         Some(exact)
     }
 
-    /// The command that runs a handler with this interpreter.
+    /// The command that runs a handler with this interpreter; `wrapper` is what `AWS_LAMBDA_EXEC_WRAPPER` names.
     pub(crate) fn launch(
         &self,
         interpreter: &Interpreter,
         environment: Vec<(String, String)>,
         directory: PathBuf,
         memory_mb: u32,
+        wrapper: Option<&Path>,
     ) -> Launch {
         let mut program = interpreter.program.clone();
-        let arguments = match interpreter.runtime {
+        let mut arguments = match interpreter.runtime {
             Runtime::Provided(_) => {
                 program = directory.join("bootstrap");
                 Vec::new()
+            }
+            // Wrappers put options before the last argument, which therefore has to be the script, as on AWS.
+            Runtime::Python(_) if wrapper.is_some() => {
+                vec!["-s".to_owned(), text(&self.directory.join("frontgate_bootstrap.py"))]
             }
             Runtime::Python(_) => {
                 // Imported rather than run, so that Python keeps its compiled form.
@@ -174,6 +181,13 @@ impl Runtimes {
                 vec![heap, text(&self.directory.join("frontgate_bootstrap.js"))]
             }
         };
+        if let Some(wrapper) = wrapper {
+            // By a shell, as on AWS: a wrapper that is not there is exit status 127, and one without `#!` is a script.
+            let shell = ["-c", "exec \"$0\" \"$@\""].map(str::to_owned);
+            let command = [text(wrapper), text(&program)];
+            arguments = shell.into_iter().chain(command).chain(arguments).collect();
+            program = PathBuf::from("/bin/sh");
+        }
         Launch { program, arguments, environment, directory, memory_mb }
     }
 

@@ -155,7 +155,7 @@ impl Lab {
 pub(super) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
-        let mode = if *name == "bootstrap" { 0o755 } else { 0o644 };
+        let mode = if content.starts_with(['#', '\x7f']) { 0o755 } else { 0o644 };
         writer.start_file(*name, SimpleFileOptions::default().unix_permissions(mode)).unwrap();
         writer.write_all(content.as_bytes()).unwrap();
     }

@@ -80,6 +80,38 @@ fn a_program_that_ends_or_talks_nonsense_costs_its_own_call_only() {
 }
 
 #[test]
+fn an_answer_is_taken_once_and_the_next_event_after_it() {
+    on_data_thread(|lab| async move {
+        let body = r#"
+    early = [call("GET", "invocation/next")[0], call("POST", "init/error", "{}")[0]]
+    answered = call("POST", f"invocation/{id}/response", json.dumps(seen))[0]
+    late = [call("POST", f"invocation/{id}/{kind}", "{}")[0] for kind in ["response", "error"]]
+    seen += early + [answered] + late"#;
+        provide(&lab, "Twice", "seen = []", body).await;
+        assert_eq!(lab.returned("Twice", "{}").await, json!([]));
+        assert_eq!(lab.returned("Twice", "{}").await, json!([403, 403, 202, 403, 403]));
+    });
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_told_as_aws_tells_it() {
+    on_data_thread(|lab| async move {
+        let of_another_cpu = format!("\x7fELF\x02\x01\x01{}\x02\0\x15\0{}", "\0".repeat(9), "\0".repeat(44));
+        for (name, file, content, told) in [
+            ("Missing", "other", "", "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"),
+            ("Plain", "bootstrap", "echo", "fork/exec /var/task/bootstrap: permission denied"),
+            ("Foreign", "bootstrap", &of_another_cpu, "fork/exec /var/task/bootstrap: exec format error"),
+            ("NoShell", "bootstrap", "#!/no/such/program", "fork/exec /var/task/bootstrap: no such file or directory"),
+        ] {
+            lab.put(name, "provided.al2023", &[(file, content)], |_| {}).await;
+            let error = lab.failed(name, "{}").await;
+            assert_eq!(error["errorType"], "Runtime.InvalidEntrypoint", "{error}");
+            assert!(error["errorMessage"].as_str().unwrap().ends_with(&format!(" Error: {told}")), "{error}");
+        }
+    });
+}
+
+#[test]
 fn an_answer_that_is_too_large_is_an_error() {
     on_data_thread(|lab| async move {
         let body = r#"status = call("POST", f"invocation/{id}/response", '"' + 'x' * 6400000 + '"')[0]; print("told", status)"#;

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::engine::Engine;
 use crate::records::{AliasRecord, Configuration, FunctionRecord, LATEST, PolicyRecord, Statement, VersionRecord};
+use crate::urls::{UrlIndex, UrlRecord};
 use crate::version::{Usage, Version, VersionSettings};
 
 type Functions = HashMap<Arc<str>, Arc<Function>>;
@@ -21,6 +22,8 @@ type Functions = HashMap<Arc<str>, Arc<Function>>;
 pub(crate) struct Index {
     /// By unqualified ARN.
     functions: ArcSwap<Functions>,
+    /// The functions' HTTP addresses.
+    pub(crate) urls: UrlIndex,
     writing: Mutex<HashMap<Scope, Arc<Usage>>>,
 }
 
@@ -74,7 +77,7 @@ pub(crate) fn function_arn(scope: &Scope, name: &str) -> String {
 impl Index {
     /// Reads all functions.
     pub(crate) async fn load(store: &SharedStore, engine: &Engine) -> Result<Index, StoreError> {
-        let index = Index { functions: ArcSwap::default(), writing: Mutex::default() };
+        let index = Index { functions: ArcSwap::default(), urls: UrlIndex::default(), writing: Mutex::default() };
         let all = store.list_all::<FunctionRecord>().await?;
         for (scope, function) in all {
             index.refresh(store, engine, &scope, &function.record.name).await?;
@@ -114,6 +117,7 @@ impl Index {
         let usage = Arc::clone(usages.entry(scope.clone()).or_default());
         let arn: Arc<str> = function_arn(scope, name).into();
         let before = self.functions.load().get(&arn).cloned();
+        let urls = store.list_tree::<UrlRecord>(scope, name).await?;
         let after = match store.get::<FunctionRecord>(scope, name).await? {
             Some(function) => {
                 let versions = store.list_tree::<VersionRecord>(scope, name).await?;
@@ -145,6 +149,7 @@ impl Index {
             None => functions.remove(&arn),
         };
         self.functions.store(Arc::new(functions));
+        self.urls.replace(scope, name, urls.into_iter().map(|url| url.record).collect());
         for indexed in before.iter().flat_map(|function| function.versions.values()) {
             if !kept.contains(&indexed.version.serial) {
                 engine.retire(&indexed.version);
@@ -214,6 +219,10 @@ impl Function {
                 let statements = self.policies.get(qualifier).into_iter().flatten();
                 statements.into_iter().any(|statement| statement.permits(principal, source_arn, source_account))
             }
+            Caller::AnyoneByUrl => {
+                let statements = self.policies.get(qualifier).into_iter().flatten();
+                statements.into_iter().any(Statement::permits_anyone_by_url)
+            }
         }
     }
 }
@@ -246,6 +255,20 @@ impl Statement {
             && self.function_url_auth_type.is_none()
             && self.invoked_via_function_url != Some(true);
         principal_fits && action_fits && source_fits && account_fits && others_fit
+    }
+
+    /// Whether it lets everybody call the function by a URL that asks for no credentials. Recorded in November 2025: this
+    /// one permission is enough, although the documentation asks for `lambda:InvokeFunction` besides.
+    fn permits_anyone_by_url(&self) -> bool {
+        let action_fits = matches_wildcard(&self.action.to_ascii_lowercase(), "lambda:invokefunctionurl");
+        let auth_fits = self.function_url_auth_type.as_deref().is_none_or(|auth| auth == "NONE");
+        // What these ask for, nobody in particular does not bring.
+        let others_fit = self.source_arn.is_none()
+            && self.source_account.is_none()
+            && self.event_source_token.is_none()
+            && self.principal_org_id.is_none()
+            && self.invoked_via_function_url != Some(false);
+        self.principal == "*" && action_fits && auth_fits && others_fit
     }
 }
 

@@ -19,6 +19,7 @@ mod runtime_api;
 mod runtimes;
 mod sandbox;
 mod time;
+mod urls;
 mod version;
 
 #[cfg(test)]
@@ -63,6 +64,9 @@ pub struct Settings {
     pub runtime_substitution: bool,
     /// Our own address as functions reach it, for `AWS_ENDPOINT_URL`.
     pub endpoint_url: String,
+    /// How function URLs end that answers print: what follows `{url-id}.lambda-url.{region}.`, that is the domain and,
+    /// where it is not 80, the port.
+    pub url_suffix: String,
     /// How many data threads will be attached, at least 1.
     pub data_threads: usize,
     /// The time.
@@ -86,6 +90,7 @@ impl Default for Settings {
             limits: AccountLimits::AWS,
             runtime_substitution: false,
             endpoint_url: "http://127.0.0.1:4566".to_owned(),
+            url_suffix: "localhost:4566".to_owned(),
             data_threads: 1,
             clock: Clock::System,
             idle_for: PoolSettings::default().idle_for,
@@ -120,6 +125,7 @@ pub struct Functions {
     queue: Arc<Queue>,
     objects: Option<Arc<dyn ReadObject>>,
     locations: Locations,
+    url_suffix: String,
 }
 
 thread_local! {
@@ -150,6 +156,7 @@ impl Functions {
             pool,
             logs: settings.logs,
         };
+        let url_suffix = settings.url_suffix;
         let (of_engine, handle) = (blobs.clone(), control.clone());
         let engine = control.spawn_blocking(move || Engine::open(engine_settings, of_engine, handle)).await??;
         let index = Index::load(&store, &engine).await?;
@@ -163,6 +170,7 @@ impl Functions {
                 queue,
                 objects: settings.objects,
                 locations: Locations::new(),
+                url_suffix,
             }
         });
         functions.queue.resume(&functions).await?;

@@ -11,6 +11,18 @@ pub const MOCK_STATUS: &str =
 pub enum Fault {
     /// The address names no API or stage that is served here.
     UnknownStage,
+    /// The address names no function URL that is served here.
+    UnknownFunctionUrl,
+    /// A function URL asks for a signature and the request has none, or one for something else.
+    NotSigned {
+        /// For the client and for the log.
+        reason: Box<str>,
+    },
+    /// A concurrency limit keeps the function behind a function URL from running.
+    FunctionThrottled {
+        /// Lambda's `Reason`.
+        reason: &'static str,
+    },
     /// No resource matches the path, or none that does serves the verb.
     NoRoute,
     /// The same, for a request whose `Authorization` is not a signature.

@@ -11,6 +11,7 @@ pub mod body;
 mod coarse_time;
 pub mod exchange;
 pub mod fault;
+pub mod function_url;
 pub mod integrate;
 pub mod listener;
 pub mod log;

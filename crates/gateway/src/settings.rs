@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::clock::Clock;
-use base::seams::{InvokeFunction, WriteLog};
+use base::seams::{FindFunctionUrl, InvokeFunction, WriteLog};
 use base::service_endpoints::ServiceEndpoints;
 use plan::{CompileStage, PlanIndex};
 
@@ -20,6 +20,8 @@ pub struct Settings {
     pub compile: Arc<dyn CompileStage>,
     /// Runs functions.
     pub functions: Arc<dyn InvokeFunction>,
+    /// Knows their HTTP addresses.
+    pub function_urls: Arc<dyn FindFunctionUrl>,
     /// Answers what is not a deployed API.
     pub other: Arc<dyn AnswerElse>,
     /// Where access-log lines go.

@@ -5,6 +5,7 @@
 //! takes the headers that it names from the request, and compares with [`key::SigningKey::verify`].
 
 pub mod canonical;
+mod claim;
 pub mod key;
 mod sign;
 
@@ -12,5 +13,6 @@ mod sign;
 mod tests;
 
 pub use canonical::{Rules, canonical_request, escaped_path, payload_hash};
+pub use claim::Claim;
 pub use key::{Scope, SigningKey};
 pub use sign::{Credentials, Signed, sign};

@@ -15,7 +15,8 @@ pub struct Streaming {
     pub request_id: String,
     /// `$LATEST` or the number of the version that runs.
     pub executed_version: Arc<str>,
-    /// The content type that the function has given its stream; `None` for one that has given none or does not stream.
+    /// The content type that the function has given its stream, if any; an answer that is whole is `application/json`, as
+    /// AWS's runtimes label theirs.
     pub content_type: Option<Box<str>>,
     /// What it writes.
     pub parts: Box<dyn StreamParts>,
@@ -57,7 +58,7 @@ impl From<Invoked> for Streaming {
             Outcome::Failed(payload) => (None, Some(payload)),
         };
         let parts = Box::new(Whole { chunk, failure, log_tail });
-        Streaming { request_id, executed_version, content_type: None, parts }
+        Streaming { request_id, executed_version, content_type: Some("application/json".into()), parts }
     }
 }
 

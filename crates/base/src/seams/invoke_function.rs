@@ -39,6 +39,9 @@ pub enum Caller {
         /// The account that owns the source.
         source_account: Arc<str>,
     },
+    /// Whoever knows a function URL that asks for no credentials: needs a statement that lets everybody
+    /// `lambda:InvokeFunctionUrl` and, if it has a condition, wants `lambda:FunctionUrlAuthType` to be `NONE`.
+    AnyoneByUrl,
 }
 
 /// What came of an invocation that Lambda accepted.

@@ -52,6 +52,7 @@ pub(crate) async fn open(
         limits,
         runtime_substitution: config.runtime_substitution,
         endpoint_url: format!("http://{}", reachable(address)),
+        url_suffix: with_port(&config.domain, address.port()),
         data_threads: config.data_thread_count(),
         clock: clock(),
         logs: logs.map(|logs| Arc::new(logs) as Arc<dyn base::seams::WriteLog>),
@@ -67,6 +68,11 @@ pub(crate) async fn open(
     };
     let front = ControlPlane::new(mounted, settings).with_forward(Arc::new(Forwarder::new(Arc::clone(&endpoints))));
     Ok(Services { apis, functions, front: Arc::new(front), endpoints, function_logs })
+}
+
+/// A host as addresses print it: the port is left out where it is HTTP's own.
+fn with_port(host: &str, port: u16) -> String {
+    if port == 80 { host.to_owned() } else { format!("{host}:{port}") }
 }
 
 /// An address that this machine can call: a listener on every address is called on loopback.

@@ -72,6 +72,7 @@ pub(crate) fn start(
         index: Arc::clone(index),
         compile: Arc::clone(&services.apis) as Arc<dyn plan::CompileStage>,
         functions: Arc::clone(&services.functions) as Arc<dyn base::seams::InvokeFunction>,
+        function_urls: Arc::clone(&services.functions) as Arc<dyn base::seams::FindFunctionUrl>,
         other: Arc::new(Front {
             front: Arc::clone(&services.front),
             functions: Arc::clone(&services.functions),

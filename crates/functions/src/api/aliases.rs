@@ -12,6 +12,7 @@ use super::names::Named;
 use super::{Failure, attempts, check_revision, conflict, invalid, not_found, page_size};
 use crate::Functions;
 use crate::records::{AliasRecord, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key};
+use crate::urls::UrlRecord;
 
 pub(super) async fn create_alias(
     functions: Arc<Functions>,
@@ -100,7 +101,8 @@ pub(super) async fn delete_alias(
         let key = format!("{}/{}", named.name, input.name);
         let transaction = Transaction::new()
             .delete::<AliasRecord>(&named.scope, &key, alias.revision)
-            .delete_tree::<PolicyRecord>(&named.scope, &key);
+            .delete_tree::<PolicyRecord>(&named.scope, &key)
+            .delete_tree::<UrlRecord>(&named.scope, &key);
         functions.store.commit(transaction).await?;
         Ok::<_, Failure>(())
     })

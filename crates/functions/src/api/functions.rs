@@ -17,6 +17,7 @@ use crate::index::function_arn;
 use crate::records::{
     AliasRecord, Configuration, EPHEMERAL_STORAGE, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key,
 };
+use crate::urls::UrlRecord;
 
 /// The longest name.
 const NAME_LENGTH: usize = 64;
@@ -270,7 +271,8 @@ impl Functions {
             .delete::<FunctionRecord>(scope, name, function.revision)
             .delete_tree::<VersionRecord>(scope, name)
             .delete_tree::<AliasRecord>(scope, name)
-            .delete_tree::<PolicyRecord>(scope, name);
+            .delete_tree::<PolicyRecord>(scope, name)
+            .delete_tree::<UrlRecord>(scope, name);
         self.store.commit(transaction).await?;
         Ok(())
     }

@@ -13,6 +13,7 @@ mod names;
 mod package;
 mod permissions;
 mod update;
+mod urls;
 mod versions;
 
 use std::future::Future;
@@ -50,6 +51,11 @@ pub(crate) fn service(functions: Arc<Functions>) -> Service<Functions> {
         .operation(model::AddPermission, permissions::add_permission)
         .operation(model::RemovePermission, permissions::remove_permission)
         .operation(model::GetPolicy, permissions::get_policy)
+        .operation(model::CreateFunctionUrlConfig, urls::create_function_url_config)
+        .operation(model::GetFunctionUrlConfig, urls::get_function_url_config)
+        .operation(model::UpdateFunctionUrlConfig, urls::update_function_url_config)
+        .operation(model::DeleteFunctionUrlConfig, urls::delete_function_url_config)
+        .operation(model::ListFunctionUrlConfigs, urls::list_function_url_configs)
         .operation(model::Invoke, invoke::invoke)
 }
 

@@ -51,16 +51,17 @@ impl Client {
     }
 
     pub(super) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Reply {
+        self.call(method, &format!("/2015-03-31/functions{path}"), headers, body).await
+    }
+
+    /// Sends a request to a whole path.
+    pub(super) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Reply {
         let scope = "AKIAIOSFODNN7EXAMPLE/20231114/us-east-1/lambda/aws4_request";
         let signature = "0".repeat(64);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("/2015-03-31/functions{path}"))
-            .header("host", "127.0.0.1:4566")
-            .header(
-                "authorization",
-                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={signature}"),
-            );
+        let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1:4566").header(
+            "authorization",
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={signature}"),
+        );
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

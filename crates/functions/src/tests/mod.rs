@@ -15,4 +15,5 @@ mod runtime_api;
 mod sandbox;
 mod settings;
 mod streaming;
+mod urls;
 mod wrappers;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use store::Record;
 
 use crate::records::{AliasRecord, FunctionRecord, PolicyRecord, QueuedEvent, QueuedInvocation, VersionRecord};
+use crate::urls::UrlRecord;
 
 fn reads<R: Record + PartialEq + std::fmt::Debug>(text: &str, key: &str) {
     let record: R = serde_json::from_str(text).unwrap();
@@ -18,6 +19,7 @@ fn the_first_version_of_each_record_is_read() {
     reads::<VersionRecord>(include_str!("../../cases/records/function_version-1.json"), "Items/00000000000000000007");
     reads::<AliasRecord>(include_str!("../../cases/records/function_alias-1.json"), "Items/prod");
     reads::<PolicyRecord>(include_str!("../../cases/records/function_policy-1.json"), "Items/$LATEST");
+    reads::<UrlRecord>(include_str!("../../cases/records/function_url-1.json"), "Items/prod");
     let id = "8a7b6c5d-0000-4000-8000-000000000001";
     reads::<QueuedInvocation>(include_str!("../../cases/records/queued_invocation-1.json"), id);
     reads::<QueuedEvent>(include_str!("../../cases/records/queued_event-1.json"), id);

@@ -62,6 +62,41 @@ pub fn api_of_host(host: &str) -> Option<&str> {
     Some(label.split_once("-vpce-").map_or(label, |(api, _)| api))
 }
 
+/// A function URL and where in the request's path its own begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlAddress<'r> {
+    /// The URL's id, as sent.
+    pub id: &'r str,
+    /// Where the path that the function sees begins (at its slash, or at the end).
+    pub path_at: usize,
+}
+
+/// Finds the function URL that a request addresses.
+///
+/// - `{id}.lambda-url.{region}.{any suffix}/...`
+/// - `/_aws/lambda-url/{id}/...`
+pub fn find_url<'r>(host: &'r str, path: &'r str) -> Option<UrlAddress<'r>> {
+    if let Some(id) = url_of_host(host) {
+        return Some(UrlAddress { id, path_at: 0 });
+    }
+    let rest = path.strip_prefix("/_aws/lambda-url/")?;
+    let id = rest.split('/').next().unwrap_or(rest);
+    Some(UrlAddress { id, path_at: path.len() - rest.len() + id.len() })
+}
+
+/// The id in a host of the form `{id}.lambda-url.{region}.{suffix}[:port]`. Ids are unique, so the region says nothing.
+pub fn url_of_host(host: &str) -> Option<&str> {
+    let (id, rest) = host.split_once('.')?;
+    let service = rest.get(..11)?;
+    let more = rest.as_bytes().get(11)?;
+    (service.eq_ignore_ascii_case("lambda-url.") && *more != b'.' && !id.is_empty()).then_some(id)
+}
+
+/// Whether a host's name leads to the data plane and nowhere else.
+pub fn is_of_data_plane(host: &str) -> bool {
+    api_of_host(host).is_some() || url_of_host(host).is_some()
+}
+
 /// Takes the stage out of `path`, whose segment begins at the slash `stage_at`.
 fn split_stage<'r>(api: &'r str, path: &'r str, stage_at: usize) -> Address<'r> {
     let after = path[stage_at..].strip_prefix('/').unwrap_or(&path[stage_at..]);
@@ -95,6 +130,25 @@ mod tests {
         check("127.0.0.1:4566", "/_aws/execute-api/abc/dev/items", Some(("abc", "dev", "/items")));
         check("127.0.0.1:4566", "/_aws/execute-api/abc//dev//items/", Some(("abc", "dev", "//items/")));
         check("127.0.0.1:4566", "/_aws/execute-api/abc", Some(("abc", "", "")));
+    }
+
+    #[test]
+    fn finds_function_urls_by_host_and_by_path() {
+        let check = |host: &str, path: &str, expected: Option<(&str, &str)>| {
+            let found = find_url(host, path).map(|address| (address.id, &path[address.path_at..]));
+            assert_eq!(found, expected, "{host} {path}");
+        };
+        check("abc.lambda-url.us-east-1.localhost:4566", "/a//b%20/", Some(("abc", "/a//b%20/")));
+        check("aBc.LAMBDA-URL.eu-west-1.on.aws", "/", Some(("aBc", "/")));
+        check("127.0.0.1:4566", "/_aws/lambda-url/abc/a/b", Some(("abc", "/a/b")));
+        check("127.0.0.1:4566", "/_aws/lambda-url/abc", Some(("abc", "")));
+        check("127.0.0.1:4566", "/_aws/lambda-url/", Some(("", "")));
+        check("127.0.0.1:4566", "/_aws/lambda-urls/abc", None);
+        check("abc.lambda-url", "/", None);
+        check("abc.lambda-url..x", "/", None);
+        check(".lambda-url.us-east-1.localhost", "/", None);
+        check("lambda-url.us-east-1.localhost", "/", None);
+        check("", "*", None);
     }
 
     #[test]

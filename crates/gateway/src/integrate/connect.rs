@@ -2,7 +2,7 @@
 //!
 //! An integration's address is written by whoever may deploy an API, and may carry what a client sent. So it never
 //! reaches link-local addresses (a cloud's metadata service) or our own listeners, unless the operator allows it or
-//! the name is that of a deployed API, which leads to the data plane and nowhere else.
+//! the name is that of a deployed API or a function URL, which leads to the data plane and nowhere else.
 
 use std::future::Future;
 use std::io;
@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::address::api_of_host;
+use crate::address::is_of_data_plane;
 use crate::settings::Settings;
 
 /// How long a backend may take to accept a connection.
@@ -32,6 +32,8 @@ pub(super) struct Connector {
 #[derive(Debug)]
 struct Guard {
     own: Vec<SocketAddr>,
+    /// The suffix of our own names.
+    domain: Arc<str>,
     allow_internal: bool,
 }
 
@@ -65,12 +67,13 @@ impl std::error::Error for NotAllowed {}
 impl Connector {
     pub(super) fn new(settings: &Settings) -> Connector {
         let own = settings.own_addresses.clone();
-        Connector { guard: Arc::new(Guard { own, allow_internal: settings.allow_internal }) }
+        let domain = Arc::clone(&settings.domain);
+        Connector { guard: Arc::new(Guard { own, domain, allow_internal: settings.allow_internal }) }
     }
 }
 
 impl Guard {
-    fn check(&self, address: SocketAddr, names_an_api: bool) -> Result<(), NotAllowed> {
+    fn check(&self, address: SocketAddr, is_own_name: bool) -> Result<(), NotAllowed> {
         if self.allow_internal {
             return Ok(());
         }
@@ -82,15 +85,16 @@ impl Guard {
             let everywhere = own.ip().is_unspecified() && (ip.is_loopback() || ip.is_unspecified());
             own.port() == address.port() && (own.ip().to_canonical() == ip || everywhere || ip.is_unspecified())
         });
-        if is_own && !names_an_api { Err(NotAllowed::OwnListener(address)) } else { Ok(()) }
+        if is_own && !is_own_name { Err(NotAllowed::OwnListener(address)) } else { Ok(()) }
     }
 
     /// A name under which this process serves: it leads here without asking DNS.
     fn own_name(&self, host: &str, port: u16) -> Option<SocketAddr> {
         let own = self.own.iter().find(|own| own.port() == port)?;
-        let local = host.ends_with(".localhost") || host.ends_with(".localhost.localstack.cloud");
+        let suffixes = [&*self.domain, "localhost", "localhost.localstack.cloud"];
+        let local = suffixes.iter().any(|suffix| host.strip_suffix(suffix).is_some_and(|name| name.ends_with('.')));
         let ip = if own.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { own.ip() };
-        (local && api_of_host(host).is_some()).then_some(SocketAddr::new(ip, port))
+        (local && is_of_data_plane(host)).then_some(SocketAddr::new(ip, port))
     }
 }
 
@@ -124,7 +128,7 @@ impl Service<Uri> for Connector {
 async fn connect(guard: &Guard, uri: &Uri) -> io::Result<TokioIo<TcpStream>> {
     let host = uri.host().unwrap_or("").trim_start_matches('[').trim_end_matches(']');
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    let names_an_api = api_of_host(host).is_some();
+    let is_own_name = is_of_data_plane(host);
     let addresses: Vec<SocketAddr> = match (host.parse::<IpAddr>(), guard.own_name(host, port)) {
         (Ok(ip), _) => vec![SocketAddr::new(ip, port)],
         (_, Some(own)) => vec![own],
@@ -142,7 +146,7 @@ async fn connect(guard: &Guard, uri: &Uri) -> io::Result<TokioIo<TcpStream>> {
     };
     let mut last = io::Error::other(NotAllowed::Unresolved(host.to_owned()));
     for address in addresses {
-        guard.check(address, names_an_api).map_err(io::Error::other)?;
+        guard.check(address, is_own_name).map_err(io::Error::other)?;
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 drop(stream.set_nodelay(true));
@@ -160,8 +164,9 @@ mod tests {
 
     #[test]
     fn keeps_integrations_away_from_ourselves_and_from_metadata() {
-        let guard = Guard { own: vec!["127.0.0.1:4566".parse().unwrap()], allow_internal: false };
-        for (address, names_an_api, allowed) in [
+        let own = vec!["127.0.0.1:4566".parse().unwrap()];
+        let guard = Guard { own, domain: "localhost".into(), allow_internal: false };
+        for (address, is_own_name, allowed) in [
             ("127.0.0.1:4566", false, false),
             ("127.0.0.1:4566", true, true),
             ("[::ffff:127.0.0.1]:4566", false, false),
@@ -173,17 +178,27 @@ mod tests {
             ("[fd00:ec2::254]:80", false, false),
             ("10.0.0.1:80", false, true),
         ] {
-            assert_eq!(guard.check(address.parse().unwrap(), names_an_api).is_ok(), allowed, "{address}");
+            assert_eq!(guard.check(address.parse().unwrap(), is_own_name).is_ok(), allowed, "{address}");
         }
-        let open = Guard { own: vec![], allow_internal: true };
+        let open = Guard { own: vec![], domain: "localhost".into(), allow_internal: true };
         assert!(open.check("169.254.169.254:80".parse().unwrap(), false).is_ok());
     }
 
     #[test]
     fn a_listener_on_every_address_is_ours_on_loopback_too() {
-        let guard = Guard { own: vec!["0.0.0.0:4566".parse().unwrap()], allow_internal: false };
+        let own = vec!["0.0.0.0:4566".parse().unwrap()];
+        let guard = Guard { own, domain: "apis.example.com".into(), allow_internal: false };
         assert!(guard.check("127.0.0.1:4566".parse().unwrap(), false).is_err());
         assert_eq!(guard.own_name("abc.execute-api.localhost", 4566), Some("127.0.0.1:4566".parse().unwrap()));
         assert_eq!(guard.own_name("abc.execute-api.localhost", 80), None);
+        for (host, is_own) in [
+            ("abc.lambda-url.us-east-1.localhost.localstack.cloud", true),
+            ("abc.lambda-url.us-east-1.apis.example.com", true),
+            ("abc.execute-api.us-east-1.amazonaws.com", false),
+            ("abc.lambda-url.us-east-1.notlocalhost", false),
+            ("localhost", false),
+        ] {
+            assert_eq!(guard.own_name(host, 4566).is_some(), is_own, "{host}");
+        }
     }
 }

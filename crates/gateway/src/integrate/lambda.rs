@@ -110,7 +110,8 @@ pub(super) fn source_arn(exchange: &Exchange, routed: &Routed<'_>) -> String {
     )
 }
 
-fn refusal_text(refusal: &InvokeRefusal) -> String {
+/// A refusal of Lambda, for the log.
+pub(crate) fn refusal_text(refusal: &InvokeRefusal) -> String {
     match refusal {
         InvokeRefusal::NotFound { function_arn } => format!("Function not found: {function_arn}"),
         InvokeRefusal::NotPermitted => "not permitted".into(),

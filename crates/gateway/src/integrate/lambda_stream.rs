@@ -47,31 +47,54 @@ pub(super) async fn open(
 ) -> Result<FunctionStream, Fault> {
     let (invocation, _) = lambda::invocation(exchange, routed, payload, trace)?;
     let invoked = thread.settings.functions.invoke_streaming(invocation).await;
-    let mut parts = invoked.map_err(lambda::fault_of)?.parts;
-    let mut head = BytesMut::new();
-    loop {
+    FunctionStream::read(invoked.map_err(lambda::fault_of)?.parts).await
+}
+
+impl FunctionStream {
+    /// Waits for the metadata with which a stream begins.
+    ///
+    /// # Errors
+    /// [`Fault::FunctionFailed`] when the function fails before they are whole, [`Fault::MalformedStream`].
+    pub(crate) async fn read(mut parts: Box<dyn StreamParts>) -> Result<FunctionStream, Fault> {
+        let mut head = BytesMut::new();
+        loop {
+            match std::future::poll_fn(|context| parts.poll_part(context)).await {
+                StreamPart::Chunk(chunk) => {
+                    // A delimiter may have begun in what came before.
+                    let from = head.len().saturating_sub(DELIMITER.len() - 1);
+                    head.extend_from_slice(&chunk);
+                    let until = head.len().min(METADATA_BYTES);
+                    let found =
+                        head.get(from..until).and_then(|bytes| bytes.windows(8).position(|bytes| bytes == DELIMITER));
+                    if let Some(at) = found {
+                        let mut first = head.freeze();
+                        let metadata = first.split_to(from + at);
+                        first.advance(DELIMITER.len());
+                        return Ok(FunctionStream { metadata, body: FunctionBody { first, parts, has_ended: false } });
+                    }
+                    if head.len() >= METADATA_BYTES {
+                        return Err(Fault::MalformedStream { reason: "no delimiter within the first 16 KB" });
+                    }
+                }
+                StreamPart::Ended { failure: Some(_), .. } => return Err(Fault::FunctionFailed),
+                StreamPart::Ended { failure: None, .. } => {
+                    return Err(Fault::MalformedStream { reason: "it ended without metadata and delimiter" });
+                }
+            }
+        }
+    }
+}
+
+impl FunctionBody {
+    /// A body without metadata. Waits for its first part, for a function that fails before it has none to send.
+    ///
+    /// # Errors
+    /// [`Fault::FunctionFailed`].
+    pub(crate) async fn read(mut parts: Box<dyn StreamParts>) -> Result<FunctionBody, Fault> {
         match std::future::poll_fn(|context| parts.poll_part(context)).await {
-            StreamPart::Chunk(chunk) => {
-                // A delimiter may have begun in what came before.
-                let from = head.len().saturating_sub(DELIMITER.len() - 1);
-                head.extend_from_slice(&chunk);
-                let until = head.len().min(METADATA_BYTES);
-                let found =
-                    head.get(from..until).and_then(|bytes| bytes.windows(8).position(|bytes| bytes == DELIMITER));
-                if let Some(at) = found {
-                    let mut first = head.freeze();
-                    let metadata = first.split_to(from + at);
-                    first.advance(DELIMITER.len());
-                    return Ok(FunctionStream { metadata, body: FunctionBody { first, parts, has_ended: false } });
-                }
-                if head.len() >= METADATA_BYTES {
-                    return Err(Fault::MalformedStream { reason: "no delimiter within the first 16 KB" });
-                }
-            }
-            StreamPart::Ended { failure: Some(_), .. } => return Err(Fault::FunctionFailed),
-            StreamPart::Ended { failure: None, .. } => {
-                return Err(Fault::MalformedStream { reason: "it ended without metadata and delimiter" });
-            }
+            StreamPart::Chunk(first) => Ok(FunctionBody { first, parts, has_ended: false }),
+            StreamPart::Ended { failure: Some(_), .. } => Err(Fault::FunctionFailed),
+            StreamPart::Ended { failure: None, .. } => Ok(FunctionBody { first: Bytes::new(), parts, has_ended: true }),
         }
     }
 }

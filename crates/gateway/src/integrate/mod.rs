@@ -14,7 +14,8 @@ use base::seams::Outcome;
 use bytes::Bytes;
 use templates::vtl::Overrides;
 
-pub use lambda_stream::FunctionStream;
+pub(crate) use lambda::refusal_text;
+pub use lambda_stream::{FunctionBody, FunctionStream};
 pub use pool::ResponseBody;
 pub use service::{AnswerAs, ServiceReply, ServiceRequest};
 

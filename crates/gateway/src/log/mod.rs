@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
+use base::seams::FunctionUrl;
 use plan::StagePlan;
 use templates::document::push_quoted;
 
@@ -107,6 +108,8 @@ pub struct Entry {
     pub uri: http::Uri,
     /// The plan that served it, where one was found.
     pub plan: Option<Arc<StagePlan>>,
+    /// The function URL that served it, where it was one.
+    pub url: Option<Arc<FunctionUrl>>,
     /// The status that the client got.
     pub status: u16,
     /// Where the request was refused: the cause, for the operator.
@@ -154,11 +157,16 @@ impl Entry {
         push_quoted(out, self.method.as_str());
         out.push_str(",\"path\":");
         push_quoted(out, self.uri.path());
-        if let Some(plan) = &self.plan {
+        let served_by = match (&self.plan, &self.url) {
+            (Some(plan), _) => Some((&*plan.api.id, &*plan.stage)),
+            (None, Some(url)) => Some((&*url.id, "$default")),
+            (None, None) => None,
+        };
+        if let Some((id, stage)) = served_by {
             out.push_str(",\"apiId\":\"");
-            out.push_str(&plan.api.id);
+            out.push_str(id);
             out.push_str("\",\"stage\":\"");
-            out.push_str(&plan.stage);
+            out.push_str(stage);
             out.push('"');
         }
         out.push_str(",\"status\":");
@@ -205,6 +213,7 @@ mod tests {
             method: http::Method::GET,
             uri: http::Uri::try_from(path.as_bytes()).unwrap(),
             plan: None,
+            url: None,
             status: 403,
             error: Some("no \"route\"\n\u{1}\\".into()),
         }

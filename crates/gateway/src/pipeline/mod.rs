@@ -1,5 +1,6 @@
 //! Where a request goes: to the pipeline of its kind of API, or to what is not a deployed API.
 
+mod function_url;
 pub mod rest;
 pub(crate) mod test_invoke;
 
@@ -22,12 +23,17 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
-    match address::find(address::host(&head), head.uri.path()) {
+    let (host, path) = (address::host(&head), head.uri.path());
+    if let Some(address) = address::find(host, path) {
+        let place = rest::Place::find(&thread.settings.index, &address);
+        return rest::run(thread, connection, head, body, place).await;
+    }
+    // Boxed, so that the requests to deployed APIs do not carry the room for them.
+    match address::find_url(host, path) {
         Some(address) => {
-            let place = rest::Place::find(&thread.settings.index, &address);
-            rest::run(thread, connection, head, body, place).await
+            let place = function_url::Place::find(&*thread.settings.function_urls, &address);
+            Box::pin(function_url::run(thread, connection, head, body, place)).await
         }
-        // Boxed, so that the requests to deployed APIs do not carry the room for it.
         None => Box::pin(other(thread, &connection, head, body)).await,
     }
 }

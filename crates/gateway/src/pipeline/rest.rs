@@ -153,7 +153,7 @@ pub(crate) async fn run(
     let Moment(received) = received;
     let status = response.status().as_u16();
     let Parts { method, uri, .. } = head;
-    let entry = Entry { ids, connection: client, started, received, method, uri, plan, status, error };
+    let entry = Entry { ids, connection: client, started, received, method, uri, plan, url: None, status, error };
     response.body_mut().log_at_end(Pending::new(entry, access, &thread.settings.log));
     response
 }

@@ -1,6 +1,7 @@
 //! The respond phase: what the client gets, when all went well and when a request is refused.
 
 mod compress;
+mod function_url;
 mod table;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use plan::GatewayResponsePlan;
 
 pub(crate) use compress::compress;
+pub(crate) use function_url::{refused as url_refused, served as url_served};
 pub use table::{GatewayResponse, gateway_response, is_of_integration, log_text};
 
 use crate::body::Body;

@@ -32,7 +32,9 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
     let row =
         |response_type, status, error_type, message| GatewayResponse { response_type, status, error_type, message };
     match fault {
-        Fault::UnknownStage => row("ACCESS_DENIED", S::FORBIDDEN, "ForbiddenException", "Forbidden"),
+        Fault::UnknownStage | Fault::UnknownFunctionUrl => {
+            row("ACCESS_DENIED", S::FORBIDDEN, "ForbiddenException", "Forbidden")
+        }
         Fault::NoRoute => row(
             "MISSING_AUTHENTICATION_TOKEN",
             S::FORBIDDEN,
@@ -48,7 +50,9 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
         ),
         Fault::UriTooLong => row("DEFAULT_4XX", S::URI_TOO_LONG, "BadRequestException", "Request URI too long"),
         // What AWS would answer to a caller without credentials, as nobody can have any yet.
-        Fault::GuardNotBuilt { .. } => row("ACCESS_DENIED", S::FORBIDDEN, "ForbiddenException", "Forbidden"),
+        Fault::GuardNotBuilt { .. } | Fault::NotSigned { .. } => {
+            row("ACCESS_DENIED", S::FORBIDDEN, "ForbiddenException", "Forbidden")
+        }
         Fault::Throttled => row("THROTTLED", S::TOO_MANY_REQUESTS, "TooManyRequestsException", "Too Many Requests"),
         Fault::RequestTooLarge => {
             row("REQUEST_TOO_LARGE", S::PAYLOAD_TOO_LARGE, "RequestTooLargeException", "Request Too Long")
@@ -82,6 +86,7 @@ pub fn gateway_response(fault: &Fault) -> GatewayResponse {
         Fault::FunctionFailed | Fault::MalformedProxyResponse { .. } => internal("INTEGRATION_FAILURE", S::BAD_GATEWAY),
         // What Lambda itself refuses, a throttled function above all, is a 500, not a 502, and no mapping sees it.
         Fault::FunctionRefused { .. }
+        | Fault::FunctionThrottled { .. }
         | Fault::FunctionNotPermitted
         | Fault::MalformedStream { .. }
         | Fault::BrokenIntegration { .. } => internal("INTEGRATION_FAILURE", S::INTERNAL_SERVER_ERROR),
@@ -164,6 +169,9 @@ pub fn is_of_integration(fault: &Fault) -> bool {
 pub fn log_text(fault: &Fault) -> String {
     match fault {
         Fault::UnknownStage => "no such API or stage".into(),
+        Fault::UnknownFunctionUrl => "no such function URL".into(),
+        Fault::NotSigned { reason } => reason.clone().into(),
+        Fault::FunctionThrottled { reason } => format!("Lambda refused the invocation: Rate Exceeded. ({reason})"),
         Fault::NoRoute => "no resource and method match the path and verb".into(),
         Fault::NotASignature { .. } => {
             "no resource and method match the path and verb, and Authorization is not a signature".into()

@@ -108,6 +108,8 @@ pub enum ResponseOf {
     HttpProxy,
     /// `AWS_PROXY`.
     LambdaProxy,
+    /// Not an integration: a function behind its own URL.
+    FunctionUrl,
 }
 
 /// Whether a `Content-Encoding` names a coding that the body really has. The service was recorded to drop the header;
@@ -122,7 +124,9 @@ pub fn add_to_response(headers: &mut HeaderMap, of: ResponseOf, name: HeaderName
     let dropped = match of {
         ResponseOf::HttpProxy if text == "content-encoding" => !is_coding(value.as_bytes()),
         ResponseOf::HttpProxy => matches!(text, "transfer-encoding" | "via" | "keep-alive"),
-        ResponseOf::Mapped | ResponseOf::LambdaProxy => matches!(text, "transfer-encoding" | "keep-alive"),
+        ResponseOf::Mapped | ResponseOf::LambdaProxy | ResponseOf::FunctionUrl => {
+            matches!(text, "transfer-encoding" | "keep-alive")
+        }
     };
     if dropped {
         return;
@@ -133,6 +137,7 @@ pub fn add_to_response(headers: &mut HeaderMap, of: ResponseOf, name: HeaderName
             REMAPPED_PROXY.contains(&text) || matches!(text, "x-amzn-requestid" | "www-authenticate")
         }
         ResponseOf::LambdaProxy => REMAPPED_PROXY.contains(&text),
+        ResponseOf::FunctionUrl => REMAPPED_PROXY.contains(&text) || text == "www-authenticate",
     };
     if !remapped {
         headers.append(name, value);

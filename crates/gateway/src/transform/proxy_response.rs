@@ -35,7 +35,8 @@ pub(super) fn answer(payload: &[u8], wants_binary: bool) -> Result<Answer, Fault
         Some(Value::String(body)) => body,
         Some(_) => return Err(malformed("the body is not a string")),
     };
-    let (headers, spelled) = headers(members.remove("headers"), members.remove("multiValueHeaders"))?;
+    let (headers, spelled) =
+        headers(ResponseOf::LambdaProxy, members.remove("headers"), members.remove("multiValueHeaders"))?;
     if !members.is_empty() {
         return Err(malformed("it has members that a proxy response does not have"));
     }
@@ -49,7 +50,7 @@ pub(super) fn answer(payload: &[u8], wants_binary: bool) -> Result<Answer, Fault
 }
 
 /// An integer or the text of one; 200 if there is none.
-pub(super) fn status(value: Option<Value>) -> Result<StatusCode, Fault> {
+pub(crate) fn status(value: Option<Value>) -> Result<StatusCode, Fault> {
     let number = match value {
         None | Some(Value::Null) => Some(200),
         Some(Value::Number(number)) => number.as_u64(),
@@ -64,7 +65,11 @@ pub(super) fn status(value: Option<Value>) -> Result<StatusCode, Fault> {
 }
 
 /// The values of `multiValueHeaders` come first, then those of `headers`.
-pub(super) fn headers(single: Option<Value>, multiple: Option<Value>) -> Result<(HeaderMap, Vec<Box<str>>), Fault> {
+pub(crate) fn headers(
+    of: ResponseOf,
+    single: Option<Value>,
+    multiple: Option<Value>,
+) -> Result<(HeaderMap, Vec<Box<str>>), Fault> {
     let (mut headers, mut spelled) = (HeaderMap::new(), Vec::new());
     for (name, values) in object(multiple)? {
         let Value::Array(values) = values else {
@@ -72,12 +77,12 @@ pub(super) fn headers(single: Option<Value>, multiple: Option<Value>) -> Result<
         };
         note_spelling(&mut spelled, &headers, &name);
         for value in values {
-            add(&mut headers, &name, value)?;
+            add(of, &mut headers, &name, value)?;
         }
     }
     for (name, value) in object(single)? {
         note_spelling(&mut spelled, &headers, &name);
-        add(&mut headers, &name, value)?;
+        add(of, &mut headers, &name, value)?;
     }
     Ok((headers, spelled))
 }
@@ -97,7 +102,7 @@ fn object(value: Option<Value>) -> Result<Map<String, Value>, Fault> {
     }
 }
 
-fn add(headers: &mut HeaderMap, name: &str, value: Value) -> Result<(), Fault> {
+fn add(of: ResponseOf, headers: &mut HeaderMap, name: &str, value: Value) -> Result<(), Fault> {
     let text = match value {
         Value::String(text) => text,
         Value::Bool(value) => value.to_string(),
@@ -111,7 +116,7 @@ fn add(headers: &mut HeaderMap, name: &str, value: Value) -> Result<(), Fault> {
         |_: http::Error| Fault::MalformedProxyResponse { reason: "a header has characters that HTTP does not allow" };
     let name = HeaderName::try_from(name).map_err(|error| bad(error.into()))?;
     let value = HeaderValue::try_from(text).map_err(|error| bad(error.into()))?;
-    add_to_response(headers, ResponseOf::LambdaProxy, name, value);
+    add_to_response(headers, of, name, value);
     Ok(())
 }
 

@@ -42,7 +42,8 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
             base::seams::Outcome::Returned(payload) => proxy_response::answer(&payload, wants_binary(exchange))?,
         },
         (Reply::LambdaStream(stream), _) => {
-            stream_response::answer(*stream, (exchange.started + routed.method.integration.timeout).into())?
+            let deadline = exchange.started + routed.method.integration.timeout;
+            stream_response::answer(ResponseOf::LambdaProxy, *stream, deadline.into())?
         }
         (Reply::Mock { status }, _) => {
             let backend = FromBackend { selection: status.to_string(), ..FromBackend::default() };

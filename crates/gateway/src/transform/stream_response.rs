@@ -1,7 +1,7 @@
 //! The metadata with which a function's stream begins, and the response that it makes of them.
 
 use http::header::SET_COOKIE;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::respond::Answer;
 ///
 /// # Errors
 /// [`Fault::MalformedStream`] for metadata that are none.
-pub(super) fn answer(stream: FunctionStream, deadline: Instant) -> Result<Answer, Fault> {
+pub(crate) fn answer(of: ResponseOf, stream: FunctionStream, deadline: Instant) -> Result<Answer, Fault> {
     let FunctionStream { metadata, body } = stream;
     let malformed = |fault: Fault| match fault {
         Fault::MalformedProxyResponse { reason } => Fault::MalformedStream { reason },
@@ -27,18 +27,27 @@ pub(super) fn answer(stream: FunctionStream, deadline: Instant) -> Result<Answer
     };
     let status = proxy_response::status(members.remove("statusCode")).map_err(malformed)?;
     let (single, multiple) = (members.remove("headers"), members.remove("multiValueHeaders"));
-    let (mut headers, spelled) = proxy_response::headers(single, multiple).map_err(malformed)?;
-    match members.remove("cookies") {
+    let (mut headers, spelled) = proxy_response::headers(of, single, multiple).map_err(malformed)?;
+    add_cookies(of, &mut headers, members.remove("cookies")).map_err(malformed)?;
+    Ok(Answer { status, headers, spelled, body: Body::paced(body, deadline), trace_id: None })
+}
+
+/// Each of `cookies` is a `Set-Cookie` of its own.
+///
+/// # Errors
+/// [`Fault::MalformedProxyResponse`].
+pub(crate) fn add_cookies(of: ResponseOf, headers: &mut HeaderMap, cookies: Option<Value>) -> Result<(), Fault> {
+    let malformed = |reason| Fault::MalformedProxyResponse { reason };
+    match cookies {
         None | Some(Value::Null) => {}
         Some(Value::Array(cookies)) => {
             for cookie in cookies {
-                let name: HeaderName = SET_COOKIE;
                 let value = cookie.as_str().and_then(|cookie| HeaderValue::try_from(cookie).ok());
-                let value = value.ok_or(Fault::MalformedStream { reason: "a cookie is not text of a header" })?;
-                add_to_response(&mut headers, ResponseOf::LambdaProxy, name, value);
+                let value = value.ok_or(malformed("a cookie is not text of a header"))?;
+                add_to_response(headers, of, SET_COOKIE, value);
             }
         }
-        Some(_) => return Err(Fault::MalformedStream { reason: "cookies is not a list" }),
+        Some(_) => return Err(malformed("cookies is not a list")),
     }
-    Ok(Answer { status, headers, spelled, body: Body::paced(body, deadline), trace_id: None })
+    Ok(())
 }

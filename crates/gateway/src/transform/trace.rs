@@ -5,9 +5,9 @@ use crate::random::{random_number, segment_id, trace_root};
 
 /// One request's trace.
 #[derive(Debug)]
-pub(super) struct Trace {
+pub(crate) struct Trace {
     /// What goes to the backend and, where the integration shows it, to the client: root, parent and decision.
-    pub(super) sent: Box<str>,
+    pub(crate) sent: Box<str>,
     /// Whether the root is ours: then those who look at the request's headers see the root alone.
     is_new: bool,
 }
@@ -27,7 +27,7 @@ impl Trace {
     }
 
     /// The value in the request's headers, as events and templates see them.
-    pub(super) fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         if self.is_new { self.sent.split(';').next().unwrap_or_default() } else { &self.sent }
     }
 }
@@ -44,7 +44,7 @@ fn field<'h>(incoming: Option<&'h str>, name: &str) -> Option<&'h str> {
 }
 
 /// A parent from the client without a decision counts as sampled. Where the client has not decided, `decide` does.
-fn continue_trace(incoming: Option<&str>, epoch_seconds: u64, decide: impl FnOnce() -> bool) -> Trace {
+pub(crate) fn continue_trace(incoming: Option<&str>, epoch_seconds: u64, decide: impl FnOnce() -> bool) -> Trace {
     let Some(root) = root(incoming) else {
         let sampled = if decide() { "1" } else { "0" };
         let sent = ["Root=", &trace_root(epoch_seconds), ";Parent=", &segment_id(), ";Sampled=", sampled].concat();

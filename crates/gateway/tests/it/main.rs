@@ -6,6 +6,8 @@ mod bodies;
 // The attribute is for clippy, which then takes their helpers for those of tests.
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod function_url;
 mod hostile;
 #[cfg(test)]
 mod http2;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use base::clock::Clock;
 use base::limits::AccountLimits;
 use base::seams::{
-    Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, LogLine, Outcome, SendFuture, StreamPart,
-    StreamParts, Streaming, WriteLog,
+    FindFunctionUrl, FunctionUrl, Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, LogLine, Outcome,
+    SendFuture, StreamPart, StreamParts, Streaming, WriteLog,
 };
 use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
@@ -38,7 +38,16 @@ struct Functions(Box<dyn Function>);
 
 /// A function that streams these parts to whoever asks; a part is held back until the client has got the one before,
 /// as far as a pause can tell.
-struct Streams(Vec<StreamPart>);
+struct Streams(Vec<StreamPart>, Option<&'static str>);
+
+/// One function URL.
+struct Urls(Arc<FunctionUrl>);
+
+impl FindFunctionUrl for Urls {
+    fn find(&self, id: &str) -> Option<Arc<FunctionUrl>> {
+        (*self.0.id == *id).then(|| Arc::clone(&self.0))
+    }
+}
 
 struct Told {
     left: VecDeque<StreamPart>,
@@ -71,9 +80,10 @@ impl InvokeFunction for Streams {
 
     fn invoke_streaming(&self, _: Invocation) -> LocalFuture<'_, Result<Streaming, InvokeRefusal>> {
         let left = self.0.iter().cloned().collect();
+        let content_type = self.1.map(Into::into);
         Box::pin(async move {
             let parts = Box::new(Told { left, pause: Box::pin(tokio::time::sleep(Duration::ZERO)) });
-            Ok(Streaming { request_id: String::new(), executed_version: "$LATEST".into(), content_type: None, parts })
+            Ok(Streaming { request_id: String::new(), executed_version: "$LATEST".into(), content_type, parts })
         })
     }
 }
@@ -187,18 +197,41 @@ impl Node {
         service_endpoints: ServiceEndpoints,
         function: impl Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static,
     ) -> Node {
-        Node::start_functions(plan, service_endpoints, Arc::new(Functions(Box::new(function))))
+        Node::start_functions(plan, service_endpoints, Arc::new(Functions(Box::new(function))), Arc::new(()))
+    }
+
+    /// A gateway with one function URL, and the function behind it.
+    pub(crate) fn start_url(
+        url: FunctionUrl,
+        function: impl Fn(Invocation) -> Result<Outcome, InvokeRefusal> + Send + Sync + 'static,
+    ) -> Node {
+        let functions = Arc::new(Functions(Box::new(function)));
+        let urls = Arc::new(Urls(Arc::new(url)));
+        Node::start_functions(stage_plan("dev", Vec::new()), ServiceEndpoints::default(), functions, urls)
+    }
+
+    /// The same with a function that streams these parts under that content type.
+    pub(crate) fn start_streaming_url(url: FunctionUrl, kind: Option<&'static str>, parts: Vec<StreamPart>) -> Node {
+        let functions = Arc::new(Streams(parts, kind));
+        let urls = Arc::new(Urls(Arc::new(url)));
+        Node::start_functions(stage_plan("dev", Vec::new()), ServiceEndpoints::default(), functions, urls)
     }
 
     /// A gateway whose functions stream these parts.
     pub(crate) fn start_streaming(methods: Vec<(String, MethodPlan)>, parts: Vec<StreamPart>) -> Node {
-        Node::start_functions(stage_plan("dev", methods), ServiceEndpoints::default(), Arc::new(Streams(parts)))
+        Node::start_functions(
+            stage_plan("dev", methods),
+            ServiceEndpoints::default(),
+            Arc::new(Streams(parts, None)),
+            Arc::new(()),
+        )
     }
 
     fn start_functions(
         plan: StagePlan,
         service_endpoints: ServiceEndpoints,
         functions: Arc<dyn InvokeFunction>,
+        function_urls: Arc<dyn FindFunctionUrl>,
     ) -> Node {
         let index = Arc::new(PlanIndex::new(AccountLimits::LIFTED));
         index.set_stage("api", "dev", Some(Arc::new(plan)));
@@ -213,6 +246,7 @@ impl Node {
             index: Arc::clone(&index),
             compile: Arc::new(Compile(Arc::clone(&index))),
             functions,
+            function_urls,
             other: Arc::new(Other),
             log,
             logs: Some(Arc::clone(&access) as Arc<dyn WriteLog>),

@@ -74,7 +74,8 @@ pub(crate) struct Engine {
     spawner: Spawner,
     directory: PathBuf,
     endpoint_url: String,
-    trees: Trees,
+    /// What has been unpacked.
+    pub(crate) trees: Trees,
     next_environment: AtomicU64,
     next_thread: AtomicUsize,
     threads: Box<[OnceLock<mpsc::UnboundedSender<Message>>]>,
@@ -207,12 +208,21 @@ impl Engine {
                 version.tree.get_or_init(|| code)
             }
         };
+        let opt = match version.opt.get() {
+            Some(opt) => opt,
+            None => {
+                let opt = self.opt(&settings.layers).map_err(|error| error.to_string())?;
+                version.opt.get_or_init(|| opt)
+            }
+        };
         let number = self.next_environment.fetch_add(1, Ordering::Relaxed);
         let root = self.directory.join("environments").join(number.to_string());
-        let copy = WorkingCopy::make(root, code.path())
+        let copy = WorkingCopy::make(root, code.path(), opt.as_ref().map(|opt| opt.path()))
             .map_err(|error| format!("cannot copy the function's code: {error}"))?;
         let log_stream = log_stream(&self.date(), &settings.number);
+        let opt = opt.is_some().then(|| copy.opt());
         let facts = FunctionFacts {
+            opt: opt.as_deref(),
             name: &settings.name,
             version: &settings.number,
             runtime: &settings.runtime,
@@ -228,7 +238,8 @@ impl Engine {
         };
         let directory = self.runtimes.directory();
         let variables = variables(&facts, interpreter.runtime, &copy.task(), &copy.temporary(), directory);
-        let process = match self.process(version, &interpreter, &copy, variables) {
+        let places = Places { task: copy.task(), opt: opt.unwrap_or_else(|| self.directory.join("opt")) };
+        let process = match self.process(version, &interpreter, &places, variables) {
             Ok(process) => process,
             Err(reason) => {
                 copy.remove();
@@ -243,16 +254,15 @@ impl Engine {
         &self,
         version: &Version,
         interpreter: &Interpreter,
-        copy: &WorkingCopy,
+        places: &Places,
         mut variables: Vec<(String, String)>,
     ) -> Result<Process, String> {
         let settings = &version.settings;
         let is_provided = matches!(interpreter.runtime, Runtime::Provided(_));
-        let places = Places { task: copy.task(), opt: self.directory.join("opt") };
-        let wrapper = if is_provided { None } else { runtimes::wrapper(&settings.variables, &places) };
+        let wrapper = if is_provided { None } else { runtimes::wrapper(&settings.variables, places) };
         let extensions = runtimes::extensions(&places.opt);
         if !is_provided && wrapper.is_none() && extensions.is_empty() {
-            let launch = self.runtimes.launch(interpreter, variables, places.task, settings.memory_mb, None);
+            let launch = self.runtimes.launch(interpreter, variables, places, settings.memory_mb, None);
             let program = launch.program.clone();
             let started = self.launch(launch);
             return started
@@ -278,7 +288,7 @@ impl Engine {
             external: extensions.iter().map(|(name, _)| name.clone()).collect(),
         };
         let wrapper = wrapper.as_deref();
-        let runtime = self.runtimes.launch(interpreter, variables, places.task, settings.memory_mb, wrapper);
+        let runtime = self.runtimes.launch(interpreter, variables, places, settings.memory_mb, wrapper);
         let entrypoint = if is_provided { Entrypoint::of_function(&runtime.program) } else { Entrypoint::bootstrap() };
         Ok(Process::Slow(Box::new(Slow { api, socket, introduction, extensions, runtime, entrypoint })))
     }

@@ -104,6 +104,16 @@ impl Index {
         }
     }
 
+    /// How many functions there are, and how many bytes the zips of all their versions take.
+    pub(crate) fn code_usage(&self, scope: &Scope) -> (usize, u64) {
+        let (functions, prefix) = (self.functions.load(), function_arn(scope, ""));
+        let own = functions.iter().filter(|(arn, _)| arn.starts_with(&prefix)).map(|(_, function)| function);
+        own.fold((0, 0), |(count, bytes), function| {
+            let versions = function.versions.values().map(|indexed| indexed.configuration.code_size);
+            (count + 1, bytes + versions.sum::<u64>())
+        })
+    }
+
     /// Takes one function over from the store as it is now; versions that are no more are retired.
     pub(crate) async fn refresh(
         &self,
@@ -195,6 +205,7 @@ fn settings(scope: &Scope, name: &str, number: Arc<str>, configuration: &Configu
         memory_mb: configuration.memory_size,
         variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
         code: configuration.code,
+        layers: configuration.layers.iter().map(|layer| layer.code).collect(),
         log_group: configuration.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}")),
         json_log: configuration.json_log.clone(),
         traced: configuration.traced,

@@ -11,6 +11,7 @@ mod api;
 mod engine;
 mod index;
 mod invoke;
+mod layers;
 mod package;
 mod pool;
 mod queue;

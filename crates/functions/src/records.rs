@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use store::Record;
 use store::blobs::Digest;
 
+use crate::layers::LayerUse;
+
 /// The qualifier of what has none.
 pub(crate) const LATEST: &str = "$LATEST";
 
@@ -24,6 +26,9 @@ pub(crate) struct FunctionRecord {
     /// `Tags`.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
+    /// `RecursiveLoop` is `Allow`: it may call itself by way of others without end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) allows_recursion: bool,
 }
 
 impl Record for FunctionRecord {
@@ -227,6 +232,12 @@ pub(crate) struct Configuration {
     pub(crate) code: Digest,
     /// `CodeSize`, bytes.
     pub(crate) code_size: u64,
+    /// `Layers`, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layers: Vec<LayerUse>,
+    /// What PutRuntimeManagementConfig has set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_management: Option<RuntimeManagement>,
     /// `LastModified`, milliseconds since 1970.
     pub(crate) last_modified: u64,
     /// `RevisionId`.
@@ -253,13 +264,24 @@ pub(crate) struct LogLevels {
     pub(crate) system: String,
 }
 
+/// When the runtime of a version is updated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RuntimeManagement {
+    /// `UpdateRuntimeOn`: `FunctionUpdate` or `Manual`; the default, `Auto`, is not kept.
+    pub(crate) update_on: String,
+    /// `RuntimeVersionArn`, with `Manual`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version_arn: Option<String>,
+}
+
 impl Configuration {
     /// Whether the other is the same update of the same function: an environment of one may serve the other, and
-    /// publishing it again makes no new version. Descriptions and revision ids may differ.
+    /// publishing it again makes no new version. Descriptions and revision ids may differ, and when runtimes are updated.
     pub(crate) fn is_like(&self, other: &Configuration) -> bool {
         let blank = |configuration: &Configuration| Configuration {
             description: String::new(),
             revision_id: String::new(),
+            runtime_management: None,
             ..configuration.clone()
         };
         blank(self) == blank(other)

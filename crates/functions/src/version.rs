@@ -21,6 +21,8 @@ pub(crate) struct Version {
     pub(crate) account_usage: Arc<Usage>,
     /// The unpacked code, from the first start on.
     pub(crate) tree: OnceLock<Arc<Tree>>,
+    /// What it finds at `/opt`, from the first start on; nothing where it has no layers.
+    pub(crate) opt: OnceLock<Option<Arc<Tree>>>,
     /// It has been replaced or deleted: environments end when their work is done.
     retired: AtomicBool,
     /// How many environments wait on each data thread.
@@ -50,6 +52,8 @@ pub(crate) struct VersionSettings {
     pub(crate) variables: Vec<(String, String)>,
     /// The package.
     pub(crate) code: Digest,
+    /// The packages of its layers, in their order.
+    pub(crate) layers: Box<[Digest]>,
     /// Where its log belongs.
     pub(crate) log_group: String,
     /// The levels of a log in JSON; absent where it is text.
@@ -96,6 +100,7 @@ impl Version {
             settings,
             account_usage,
             tree: OnceLock::new(),
+            opt: OnceLock::new(),
             retired: AtomicBool::new(false),
             idle: (0..threads).map(|_| AtomicU32::new(0)).collect(),
         }

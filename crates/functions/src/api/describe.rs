@@ -5,12 +5,13 @@ use base::shape::Sensitive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model_lambda::{
-    EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LoggingConfig, RuntimeVersionConfig,
+    EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer, LoggingConfig, RuntimeVersionConfig,
     SnapStartResponse, TracingConfigResponse,
 };
 use store::Scope;
 use store::blobs::Digest;
 
+use crate::layers::LayerUse;
 use crate::records::Configuration;
 use crate::runtimes::version_arn;
 use crate::time::last_modified;
@@ -78,6 +79,7 @@ pub(super) fn describe(
             system_log_level: levels.map(|levels| levels.system.clone()),
             log_group: Some(log_group),
         }),
+        layers: (!configuration.layers.is_empty()).then(|| configuration.layers.iter().map(layer).collect()),
         ..FunctionConfiguration::default()
     };
     if shown != Shown::Listed {
@@ -104,4 +106,8 @@ pub(super) fn describe(
         Shown::Listed => {}
     }
     shape
+}
+
+fn layer(layer: &LayerUse) -> Layer {
+    Layer { arn: Some(layer.arn.clone()), code_size: i64::try_from(layer.code_size).ok(), ..Layer::default() }
 }

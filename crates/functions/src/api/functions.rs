@@ -11,7 +11,7 @@ use super::configure::{self, NotYet, not_yet};
 use super::describe::{Shown, describe};
 use super::names::Named;
 use super::package::Source;
-use super::{Failure, attempts, conflict, invalid, page_size};
+use super::{Failure, attempts, conflict, invalid, page_size, tags};
 use crate::Functions;
 use crate::index::function_arn;
 use crate::records::{
@@ -21,9 +21,6 @@ use crate::urls::UrlRecord;
 
 /// The longest name.
 const NAME_LENGTH: usize = 64;
-
-/// The most tags.
-const TAGS: usize = 50;
 
 /// The most functions, versions or aliases that a page shows.
 pub(super) const PAGE: usize = 50;
@@ -44,13 +41,16 @@ pub(super) async fn create_function(
         )));
     }
     let publish = input.publish == Some(true);
+    let layers = input.layers.clone().unwrap_or_default();
     let (source, tags, mut configuration) = configuration(input)?;
     functions.check_runtime(&configuration.runtime).await?;
     let exists = || conflict(format!("Function already exist: {}", named.name));
     if functions.function(&named).await?.is_some() {
         return Err(exists());
     }
+    configuration.layers = functions.layers(&named.scope, &layers).await?;
     let package = functions.take_package(&named.scope, source).await?;
+    functions.check_unpacked(package.code, &configuration.layers).await?;
     (configuration.code, configuration.code_size) = (package.code, package.size);
     configuration.last_modified = functions.engine.clock.now().0;
     let record = FunctionRecord {
@@ -58,6 +58,7 @@ pub(super) async fn create_function(
         latest: configuration.clone(),
         next_version: if publish { 2 } else { 1 },
         tags,
+        allows_recursion: false,
     };
     let mut transaction = Transaction::new().insert(&named.scope, &record);
     let mut version = LATEST.to_owned();
@@ -98,7 +99,6 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
         vpc_config: input.vpc_config,
         dead_letter_config: input.dead_letter_config,
         kms_key_arn: input.kms_key_arn,
-        layers: input.layers,
         file_system_configs: input.file_system_configs,
         image_config: input.image_config,
         snap_start: input.snap_start,
@@ -112,9 +112,7 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
         return Err(invalid(message));
     };
     let tags = input.tags.unwrap_or_default();
-    if tags.len() > TAGS {
-        return Err(invalid("Number of tags exceeds resource tag limit."));
-    }
+    tags::check(&tags)?;
     let source = Source {
         zip_file: input.code.zip_file,
         s3_bucket: input.code.s3_bucket,
@@ -140,6 +138,8 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
         ephemeral_storage: configure::ephemeral_storage(input.ephemeral_storage).unwrap_or(EPHEMERAL_STORAGE),
         code: store::blobs::Digest::of(b""),
         code_size: 0,
+        layers: Vec::new(),
+        runtime_management: None,
         last_modified: 0,
         revision_id: base::ids::uuid(),
     };

@@ -3,15 +3,22 @@
 //! A handler reads, decides and commits with the revisions that it read; when somebody was faster it starts again. It
 //! then refreshes the index, so that what it acknowledges is seen by the next invocation.
 
+mod account_settings;
 mod aliases;
+mod code_signing;
 mod configure;
 mod describe;
 mod functions;
 mod invoke;
+mod layer_permissions;
+mod layers;
 mod locations;
 mod names;
 mod package;
 mod permissions;
+mod recursion;
+mod runtime_management;
+mod tags;
 mod update;
 mod urls;
 mod versions;
@@ -57,6 +64,24 @@ pub(crate) fn service(functions: Arc<Functions>) -> Service<Functions> {
         .operation(model::DeleteFunctionUrlConfig, urls::delete_function_url_config)
         .operation(model::ListFunctionUrlConfigs, urls::list_function_url_configs)
         .operation(model::Invoke, invoke::invoke)
+        .operation(model::PublishLayerVersion, layers::publish_layer_version)
+        .operation(model::GetLayerVersion, layers::get_layer_version)
+        .operation(model::GetLayerVersionByArn, layers::get_layer_version_by_arn)
+        .operation(model::DeleteLayerVersion, layers::delete_layer_version)
+        .operation(model::ListLayers, layers::list_layers)
+        .operation(model::ListLayerVersions, layers::list_layer_versions)
+        .operation(model::AddLayerVersionPermission, layer_permissions::add_layer_version_permission)
+        .operation(model::RemoveLayerVersionPermission, layer_permissions::remove_layer_version_permission)
+        .operation(model::GetLayerVersionPolicy, layer_permissions::get_layer_version_policy)
+        .operation(model::TagResource, tags::tag_resource)
+        .operation(model::UntagResource, tags::untag_resource)
+        .operation(model::ListTags, tags::list_tags)
+        .operation(model::GetAccountSettings, account_settings::get_account_settings)
+        .operation(model::PutFunctionRecursionConfig, recursion::put_function_recursion_config)
+        .operation(model::GetFunctionRecursionConfig, recursion::get_function_recursion_config)
+        .operation(model::PutRuntimeManagementConfig, runtime_management::put_runtime_management_config)
+        .operation(model::GetRuntimeManagementConfig, runtime_management::get_runtime_management_config)
+        .operation(code_signing::GetFunctionCodeSigningConfig, code_signing::get_function_code_signing_config)
 }
 
 /// Why an attempt failed.

@@ -15,7 +15,7 @@ use crate::Functions;
 use crate::package::{PackageError, UNPACKED_BYTES};
 
 /// The largest zip that a request may carry: 50 MB.
-const ZIPPED_BYTES: usize = 52_428_800;
+pub(super) const ZIPPED_BYTES: usize = 52_428_800;
 
 /// Where the code of a function is said to be.
 #[derive(Debug)]
@@ -104,7 +104,8 @@ impl Functions {
     }
 }
 
-fn refused(error: PackageError) -> ApiError {
+/// What the caller is told of a package that cannot be used.
+pub(super) fn refused(error: PackageError) -> ApiError {
     match error {
         PackageError::Invalid(reason) => {
             tracing::debug!(reason, "refused a package");

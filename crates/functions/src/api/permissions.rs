@@ -15,7 +15,7 @@ use crate::Functions;
 use crate::records::{FunctionRecord, LATEST, PolicyRecord, Statement, VersionRecord, version_key};
 
 /// The longest policy, as JSON.
-const POLICY_BYTES: usize = 20_480;
+pub(super) const POLICY_BYTES: usize = 20_480;
 
 pub(super) async fn add_permission(
     functions: Arc<Functions>,

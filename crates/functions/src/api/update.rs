@@ -37,6 +37,7 @@ pub(super) async fn update_function_code(
         source_kms_key_arn: input.source_kms_key_arn,
     };
     let package = functions.take_package(&named.scope, source).await?;
+    functions.check_unpacked(package.code, &function.record.latest.layers).await?;
     let change = |latest: &mut Configuration| {
         (latest.code, latest.code_size) = (package.code, package.size);
         if let Some(architectures) = &input.architectures {
@@ -66,7 +67,6 @@ pub(super) async fn update_function_configuration(
         vpc_config: input.vpc_config,
         dead_letter_config: input.dead_letter_config,
         kms_key_arn: input.kms_key_arn,
-        layers: input.layers,
         file_system_configs: input.file_system_configs,
         image_config: input.image_config,
         snap_start: input.snap_start,
@@ -75,9 +75,12 @@ pub(super) async fn update_function_configuration(
     };
     not_yet.check()?;
     configure::check_bounds(input.timeout, input.memory_size)?;
-    if functions.function(&named).await?.is_none() {
-        return Err(named.missing());
-    }
+    let function = functions.function(&named).await?.ok_or_else(|| named.missing())?;
+    let layers = match &input.layers {
+        Some(layers) => Some(functions.layers(&named.scope, layers).await?),
+        None => None,
+    };
+    functions.check_unpacked(function.record.latest.code, layers.as_deref().unwrap_or_default()).await?;
     if let Some(runtime) = &input.runtime {
         functions.check_runtime(runtime).await?;
     }
@@ -98,6 +101,9 @@ pub(super) async fn update_function_configuration(
         latest.memory_size = number(input.memory_size, latest.memory_size);
         if variables.is_some() {
             latest.variables.clone_from(&variables);
+        }
+        if let Some(layers) = &layers {
+            latest.layers.clone_from(layers);
         }
         latest.traced = traced.unwrap_or(latest.traced);
         latest.ephemeral_storage = ephemeral_storage.unwrap_or(latest.ephemeral_storage);

@@ -5,24 +5,26 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// The folders of one environment: `task` (the code, not writable, as AWS's `/var/task`) and `tmp` (empty, its own).
+/// The folders of one environment: `task` (the code, not writable, as AWS's `/var/task`), `opt` (the layers, likewise, if
+/// there are any) and `tmp` (empty, its own).
 #[derive(Debug)]
 pub(crate) struct WorkingCopy {
     root: PathBuf,
 }
 
 impl WorkingCopy {
-    /// Makes `root` and copies the unpacked package at `code` into it.
+    /// Makes `root` and copies the unpacked package at `code` into it, and the merged layers at `opt`.
     ///
     /// # Errors
     /// The file system's; nothing is left behind then.
-    pub(crate) fn make(root: PathBuf, code: &Path) -> io::Result<WorkingCopy> {
+    pub(crate) fn make(root: PathBuf, code: &Path, opt: Option<&Path>) -> io::Result<WorkingCopy> {
         let copy = WorkingCopy { root };
         let made = DirBuilder::new()
             .mode(0o700)
             .create(&copy.root)
             .and_then(|()| fs::create_dir(copy.temporary()))
-            .and_then(|()| copy_tree(code, &copy.task()));
+            .and_then(|()| copy_tree(code, &copy.task()))
+            .and_then(|()| opt.map_or(Ok(()), |opt| copy_tree(opt, &copy.opt())));
         match made {
             Ok(()) => Ok(copy),
             Err(error) => {
@@ -35,6 +37,11 @@ impl WorkingCopy {
     /// The code.
     pub(crate) fn task(&self) -> PathBuf {
         self.root.join("task")
+    }
+
+    /// The layers; there is no such folder where there are none.
+    pub(crate) fn opt(&self) -> PathBuf {
+        self.root.join("opt")
     }
 
     /// What `TMPDIR` names.

@@ -40,7 +40,7 @@ fn unpacked(bytes: &[u8]) -> Result<tempfile::TempDir, PackageError> {
     let result = unpack(bytes, &target);
     let beside: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(beside, ["in"], "something was written beside the folder");
-    result.map(|()| folder)
+    result.map(|_| folder)
 }
 
 fn mode(path: &Path) -> u32 {
@@ -116,7 +116,7 @@ fn refuses_a_bomb_before_it_fills_the_disk() {
     assert!(matches!(refused, Err(PackageError::TooLarge)), "{refused:?}");
     assert!(!folder.path().join("three").exists() || fs::metadata(folder.path().join("three")).unwrap().len() == 0);
     let folder = tempfile::tempdir().unwrap();
-    unpack::unpack_within(&bytes, folder.path(), 3 << 20).unwrap();
+    assert_eq!(unpack::unpack_within(&bytes, folder.path(), 3 << 20).unwrap(), 3 << 20);
 }
 
 #[test]
@@ -146,13 +146,14 @@ fn removes_folders_nested_beyond_any_path() {
 fn a_working_copy_is_its_own() {
     let folder = unpacked(&zip(&[File("a/b.py", 0o644, b"one"), Link("c", "a/b.py")])).unwrap();
     let code = folder.path().join("in");
-    let copy = WorkingCopy::make(folder.path().join("copy"), &code).unwrap();
+    let copy = WorkingCopy::make(folder.path().join("copy"), &code, Some(&code)).unwrap();
     assert_eq!(mode(&copy.task()), 0o555);
     let file = copy.task().join("a/b.py");
     assert_eq!(mode(&file), 0o444);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(copy.task().join("c"), b"two").unwrap();
     assert_eq!(fs::read(code.join("a/b.py")).unwrap(), b"one");
+    assert_eq!(fs::read(copy.opt().join("a/b.py")).unwrap(), b"one");
     copy.remove();
     assert!(!folder.path().join("copy").exists());
 }

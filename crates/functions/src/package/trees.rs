@@ -15,10 +15,12 @@ use super::{PackageError, remove_tree, unpack};
 /// How many trees are kept though no version has been run from them lately: those that have just been made.
 const RECENT: usize = 16;
 
-/// An unpacked package. It must not be changed; copies are made from it.
+/// An unpacked package, or several merged. It must not be changed; copies are made from it.
 #[derive(Debug)]
 pub(crate) struct Tree {
     path: PathBuf,
+    /// Of all files, in bytes.
+    size: u64,
     control: Handle,
 }
 
@@ -26,6 +28,11 @@ impl Tree {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How many bytes its files hold.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 }
 
@@ -69,22 +76,34 @@ impl Trees {
         code: Digest,
         read: impl FnOnce() -> io::Result<Vec<u8>>,
     ) -> Result<Arc<Tree>, PackageError> {
-        if let Some(tree) = self.find(code) {
+        self.get_or_make(code, |target| unpack(&read()?, target))
+    }
+
+    /// The tree of that name; if it is not there, what `make` writes into the empty folder that it is given. It returns
+    /// how many bytes that are, and must not ask for another tree. Blocks.
+    pub(crate) fn get_or_make(
+        &self,
+        name: Digest,
+        make: impl FnOnce(&Path) -> Result<u64, PackageError>,
+    ) -> Result<Arc<Tree>, PackageError> {
+        if let Some(tree) = self.find(name) {
             return Ok(tree);
         }
         let mut number = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tree) = self.find(code) {
+        if let Some(tree) = self.find(name) {
             return Ok(tree);
         }
         *number += 1;
         // Numbered, so that a tree that is still being removed is not in the way.
-        let path = self.directory.join(format!("{}-{number}", &code.to_string()[..16]));
+        let path = self.directory.join(format!("{}-{number}", &name.to_string()[..16]));
         fs::create_dir(&path)?;
-        let tree = Arc::new(Tree { path, control: self.control.clone() });
-        unpack(&read()?, tree.path())?;
+        // A tree from here on, so that what is half-made is removed.
+        let mut tree = Tree { path, size: 0, control: self.control.clone() };
+        tree.size = make(&tree.path)?;
+        let tree = Arc::new(tree);
         let mut known = self.known();
         known.trees.retain(|_, tree| tree.strong_count() > 0);
-        known.trees.insert(code, Arc::downgrade(&tree));
+        known.trees.insert(name, Arc::downgrade(&tree));
         known.recent.push_back(Arc::clone(&tree));
         let _oldest = if known.recent.len() > RECENT { known.recent.pop_front() } else { None };
         drop(known);

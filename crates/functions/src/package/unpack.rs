@@ -38,14 +38,15 @@ pub(crate) enum PackageError {
     Disk(#[from] io::Error),
 }
 
-/// Unpacks `bytes` into `target`, a folder that exists and is empty. On an error, what was written stays behind for the
-/// caller to remove.
-pub(crate) fn unpack(bytes: &[u8], target: &Path) -> Result<(), PackageError> {
+/// Unpacks `bytes` into `target`, a folder that exists and is empty; returns how many bytes its files hold. On an error,
+/// what was written stays behind for the caller to remove.
+pub(crate) fn unpack(bytes: &[u8], target: &Path) -> Result<u64, PackageError> {
     unpack_within(bytes, target, UNPACKED_BYTES)
 }
 
 /// As [`unpack`], with a bound of its own.
-pub(super) fn unpack_within(bytes: &[u8], target: &Path, mut left: u64) -> Result<(), PackageError> {
+pub(super) fn unpack_within(bytes: &[u8], target: &Path, most: u64) -> Result<u64, PackageError> {
+    let mut left = most;
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(invalid)?;
     if archive.is_empty() {
         return Err(PackageError::Empty);
@@ -75,7 +76,8 @@ pub(super) fn unpack_within(bytes: &[u8], target: &Path, mut left: u64) -> Resul
             write_file(&mut entry, &path, executable, &mut left)?;
         }
     }
-    make_links(target, &links, &mut folders)
+    make_links(target, &links, &mut folders)?;
+    Ok(most - left)
 }
 
 /// Makes a folder and those above it, as long as `left` allows: a short zip can name very many.

@@ -353,6 +353,11 @@ def main():
     task_root = os.environ["LAMBDA_TASK_ROOT"]
     runtime_directory = sys.path[0]
     sys.path[0] = task_root
+    layers = os.environ.pop("FRONTGATE_LAYERS", None)
+    if layers is not None:
+        # After the function's own code and before all else.
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        sys.path[1:1] = [f"{layers}/python/lib/{version}/site-packages", f"{layers}/python"]
     sys.path.append(runtime_directory)
     sys.argv = [""]
     if "logging" in sys.modules:

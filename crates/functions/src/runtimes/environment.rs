@@ -10,6 +10,8 @@ use super::Runtime;
 /// What the variables tell about a function.
 #[derive(Debug)]
 pub(crate) struct FunctionFacts<'a> {
+    /// Where the layers are, if it has any.
+    pub(crate) opt: Option<&'a Path>,
     /// `FunctionName`.
     pub(crate) name: &'a str,
     /// `$LATEST` or a number.
@@ -51,9 +53,11 @@ pub(crate) fn variables(
     let (task, runtime_directory) = (task.to_string_lossy(), runtime_directory.to_string_lossy());
     let memory = facts.memory_mb.to_string();
     let execution = format!("AWS_Lambda_{}", facts.runtime);
-    let libraries = format!("{task}:{task}/lib:/opt/lib");
+    let opt = facts.opt.unwrap_or(Path::new("/opt")).to_string_lossy();
+    let programs = format!("/usr/local/bin:/usr/bin:/bin:{opt}/bin");
+    let libraries = format!("{task}:{task}/lib:{opt}/lib");
     let mut variables: Vec<(String, String)> = [
-        ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"),
+        ("PATH", programs.as_str()),
         ("LANG", "en_US.UTF-8"),
         ("TZ", ":UTC"),
         ("LD_LIBRARY_PATH", &libraries),
@@ -73,10 +77,14 @@ pub(crate) fn variables(
         Runtime::Python(_) => {
             variables.push(("PYTHONPATH".to_owned(), runtime_directory.to_string()));
             variables.push(("LC_CTYPE".to_owned(), "C.UTF-8".to_owned()));
+            if facts.opt.is_some() {
+                // For the bootstrap, which takes it away before it loads the handler.
+                variables.push(("FRONTGATE_LAYERS".to_owned(), opt.to_string()));
+            }
         }
         Runtime::Node(major) => {
             let path = format!(
-                "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:{runtime_directory}/node_modules:{task}"
+                "{opt}/nodejs/node{major}/node_modules:{opt}/nodejs/node_modules:{runtime_directory}/node_modules:{task}"
             );
             variables.push(("NODE_PATH".to_owned(), path));
         }

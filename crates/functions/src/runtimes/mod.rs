@@ -156,14 +156,20 @@ impl Runtimes {
         &self,
         interpreter: &Interpreter,
         environment: Vec<(String, String)>,
-        directory: PathBuf,
+        places: &Places,
         memory_mb: u32,
         wrapper: Option<&Path>,
     ) -> Launch {
+        let directory = places.task.clone();
         let mut program = interpreter.program.clone();
         let mut arguments = match interpreter.runtime {
             Runtime::Provided(_) => {
                 program = directory.join("bootstrap");
+                // A layer may bring the program, where the function has none of its own.
+                let of_layer = places.opt.join("bootstrap");
+                if !program.exists() && of_layer.exists() {
+                    program = of_layer;
+                }
                 Vec::new()
             }
             // Wrappers put options before the last argument, which therefore has to be the script, as on AWS.

@@ -96,7 +96,7 @@ fn creations_are_refused() {
             (json!({"Code": {}}), 400, INVALID, "Please provide a source for function code."),
             (json!({"Code": {"S3Bucket": "bucket", "S3Key": "k"}}), 501, "NotImplemented", "S3"),
             (json!({"PackageType": "Image", "Code": {"ImageUri": "x"}}), 501, "NotImplemented", "PackageType Image"),
-            (json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}), 501, "NotImplemented", "Layers"),
+            (json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}), 400, INVALID, "does not exist"),
             (json!({"VpcConfig": {"SubnetIds": ["subnet-1"]}}), 501, "NotImplemented", "VpcConfig"),
             (
                 json!({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}}),
@@ -330,9 +330,9 @@ fn bodies_are_refused() {
                 "PUT",
                 "/Items/configuration",
                 json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}),
-                501,
-                "NotImplemented",
-                "Layers",
+                400,
+                INVALID,
+                "does not exist",
             ),
             (
                 "POST",

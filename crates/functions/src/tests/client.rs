@@ -50,6 +50,12 @@ impl Client {
         self.send(method, path, &[], body).await
     }
 
+    /// As [`ask`](Client::ask), at any path.
+    pub(super) async fn ask_at(&self, method: &str, path: &str, body: Value) -> Reply {
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        self.call(method, path, &[], body).await
+    }
+
     pub(super) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Reply {
         self.call(method, &format!("/2015-03-31/functions{path}"), headers, body).await
     }

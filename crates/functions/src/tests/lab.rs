@@ -87,12 +87,19 @@ impl Lab {
             ephemeral_storage: 512,
             code,
             code_size: package.len() as u64,
+            layers: Vec::new(),
+            runtime_management: None,
             last_modified: u64::from_le_bytes(base::ids::random_bytes()) >> 1,
             revision_id: base::ids::uuid(),
         };
         change(&mut configuration);
-        let record =
-            FunctionRecord { name: name.to_owned(), latest: configuration, next_version: 1, tags: BTreeMap::new() };
+        let record = FunctionRecord {
+            name: name.to_owned(),
+            latest: configuration,
+            next_version: 1,
+            tags: BTreeMap::new(),
+            allows_recursion: false,
+        };
         self.data.store().commit(Transaction::new().put(&self.scope, &record)).await.unwrap();
         let Functions { index, engine, .. } = &*self.functions;
         index.refresh(&self.data.store(), engine, &self.scope, name).await.unwrap();

@@ -1,5 +1,6 @@
 //! Functions run for real: Python and Node processes, well-behaved and otherwise.
 
+mod account;
 mod api;
 mod api_refusals;
 mod behaviour;
@@ -7,6 +8,7 @@ mod client;
 mod extensions;
 mod faults;
 mod lab;
+mod layers;
 mod logs;
 mod pool;
 mod queue;

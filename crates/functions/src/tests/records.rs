@@ -3,6 +3,7 @@
 use serde_json::Value;
 use store::Record;
 
+use crate::layers::{LayerRecord, LayerVersionRecord};
 use crate::records::{AliasRecord, FunctionRecord, PolicyRecord, QueuedEvent, QueuedInvocation, VersionRecord};
 use crate::urls::UrlRecord;
 
@@ -20,6 +21,9 @@ fn the_first_version_of_each_record_is_read() {
     reads::<AliasRecord>(include_str!("../../cases/records/function_alias-1.json"), "Items/prod");
     reads::<PolicyRecord>(include_str!("../../cases/records/function_policy-1.json"), "Items/$LATEST");
     reads::<UrlRecord>(include_str!("../../cases/records/function_url-1.json"), "Items/prod");
+    reads::<FunctionRecord>(include_str!("../../cases/records/function-1-layers.json"), "Items");
+    reads::<LayerRecord>(include_str!("../../cases/records/layer-1.json"), "tools");
+    reads::<LayerVersionRecord>(include_str!("../../cases/records/layer_version-1.json"), "tools/00000000000000000002");
     let id = "8a7b6c5d-0000-4000-8000-000000000001";
     reads::<QueuedInvocation>(include_str!("../../cases/records/queued_invocation-1.json"), id);
     reads::<QueuedEvent>(include_str!("../../cases/records/queued_event-1.json"), id);

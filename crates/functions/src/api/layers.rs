@@ -7,6 +7,7 @@ use model_lambda as model;
 use store::{Scope, Stored, Transaction};
 use wire::{ApiError, Call};
 
+use super::compatible::{self, Filter};
 use super::describe::code_sha256;
 use super::functions::PAGE;
 use super::package::Source;
@@ -16,67 +17,6 @@ use crate::layers::{LAYERS_PER_FUNCTION, LayerName, LayerRecord, LayerUse, Layer
 use crate::package::UNPACKED_BYTES;
 use crate::time::last_modified;
 
-/// What a layer may say that it is for, in the order in which AWS's error names them: more than functions may use.
-const RUNTIMES: [&str; 54] = [
-    "ruby2.6",
-    "dotnetcore1.0",
-    "python3.7",
-    "nodejs8.10",
-    "nasa",
-    "ruby2.7",
-    "python2.7-greengrass",
-    "dotnetcore2.0",
-    "python3.8",
-    "java21",
-    "dotnet6",
-    "dotnetcore2.1",
-    "python3.9",
-    "java11",
-    "nodejs6.10",
-    "provided",
-    "dotnetcore3.1",
-    "dotnet8",
-    "java25",
-    "java17",
-    "nodejs",
-    "nodejs4.3",
-    "java8.al2",
-    "go1.x",
-    "dotnet10",
-    "nodejs20.x",
-    "go1.9",
-    "byol",
-    "nodejs10.x",
-    "provided.al2023",
-    "nodejs22.x",
-    "python3.10",
-    "java8",
-    "nodejs12.x",
-    "python3.11",
-    "nodejs24.x",
-    "nodejs8.x",
-    "python3.12",
-    "nodejs14.x",
-    "nodejs8.9",
-    "nodejs16.x",
-    "python3.13",
-    "python3.14",
-    "nodejs18.x",
-    "provided.al2",
-    "nodejs4.3-edge",
-    "ruby3.2",
-    "python3.4",
-    "ruby3.3",
-    "ruby3.4",
-    "ruby2.5",
-    "python3.6",
-    "python2.7",
-    "dotnet5.0",
-];
-
-/// What a layer may say that it is for.
-const ARCHITECTURES: [&str; 2] = ["x86_64", "arm64"];
-
 pub(super) async fn publish_layer_version(
     functions: Arc<Functions>,
     call: Call,
@@ -85,7 +25,7 @@ pub(super) async fn publish_layer_version(
     let layer = own_layer(&call, &input.layer_name)?;
     let runtimes = input.compatible_runtimes.unwrap_or_default();
     let architectures = input.compatible_architectures.unwrap_or_default();
-    check_compatible(&runtimes, &architectures)?;
+    compatible::check(&runtimes, &architectures)?;
     let source = Source {
         zip_file: input.content.zip_file,
         s3_bucket: input.content.s3_bucket.or(input.content.s3_key).or(input.content.s3_object_version),
@@ -237,62 +177,6 @@ pub(super) async fn list_layer_versions(
     Ok(model::ListLayerVersionsResponse { next_marker, layer_versions: Some(shown) })
 }
 
-/// `CompatibleRuntime` and `CompatibleArchitecture` of a list: what a version must name.
-struct Filter {
-    runtime: Option<String>,
-    architecture: Option<String>,
-}
-
-impl Filter {
-    fn read(runtime: Option<String>, architecture: Option<String>) -> Result<Filter, ApiError> {
-        let unknown = |name: &str, value: &Option<String>, known: &[&str]| {
-            let value = value.as_ref().filter(|value| !known.contains(&value.as_str()))?;
-            let known = known.join(", ");
-            Some(format!(
-                "Value '{value}' at '{name}' failed to satisfy constraint: Member must satisfy enum value set: [{known}]"
-            ))
-        };
-        refuse_all(&[
-            unknown("compatibleRuntime", &runtime, &RUNTIMES),
-            unknown("compatibleArchitecture", &architecture, &ARCHITECTURES),
-        ])?;
-        Ok(Filter { runtime, architecture })
-    }
-
-    fn fits(&self, version: &LayerVersionRecord) -> bool {
-        let names = |wanted: &Option<String>, named: &[String]| wanted.as_ref().is_none_or(|it| named.contains(it));
-        names(&self.runtime, &version.compatible_runtimes)
-            && names(&self.architecture, &version.compatible_architectures)
-    }
-}
-
-fn check_compatible(runtimes: &[String], architectures: &[String]) -> Result<(), ApiError> {
-    let unknown = |name: &str, given: &[String], known: &[&str]| {
-        given.iter().any(|value| !known.contains(&value.as_str())).then(|| {
-            let (given, known) = (given.join(", "), known.join(", "));
-            format!(
-                "Value '[{given}]' at '{name}' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [{known}], Member must not be null]"
-            )
-        })
-    };
-    refuse_all(&[
-        unknown("compatibleRuntimes", runtimes, &RUNTIMES),
-        unknown("compatibleArchitectures", architectures, &ARCHITECTURES),
-    ])
-}
-
-/// Refuses with all violations at once, as the validator in front of the service does.
-fn refuse_all(violations: &[Option<String>]) -> Result<(), ApiError> {
-    let violations: Vec<&str> = violations.iter().flatten().map(String::as_str).collect();
-    let plural = match violations.len() {
-        0 => return Ok(()),
-        1 => "",
-        _ => "s",
-    };
-    let text = violations.join("; ");
-    Err(ApiError::validation(format!("{} validation error{plural} detected: {text}", violations.len())))
-}
-
 /// A layer that is to be changed or listed: only one's own can be.
 pub(super) fn own_layer(call: &Call, text: &str) -> Result<LayerName, ApiError> {
     let own = scope(call);
@@ -412,8 +296,8 @@ impl Functions {
         for arn in arns {
             let not_there = || invalid(format!("Layer version {arn} does not exist."));
             let (layer, number) = LayerName::read_version(arn).ok_or_else(not_there)?;
-            let is_own = layer.scope.account == own.account;
-            if is_own && layer.scope.region != own.region {
+            let (is_own, is_near) = (layer.scope.account == own.account, layer.scope.region == own.region);
+            if is_own && !is_near {
                 return Err(invalid(format!(
                     "Layers are not in the same region as the function. Layers are expected to be in region {}.",
                     own.region
@@ -421,7 +305,7 @@ impl Functions {
             }
             let found = self.layer_version(&layer, number).await?.map(|found| found.record);
             let permitted = found.as_ref().is_some_and(|found| found.permits(&own.account));
-            if !is_own && !(permitted && layer.scope.region == own.region) {
+            if !(is_own || is_near && permitted) {
                 return Err(ApiError::access_denied(format!(
                     "User: arn:aws:iam::{}:root is not authorized to perform: lambda:GetLayerVersion on resource: {arn} because no resource-based policy allows the lambda:GetLayerVersion action",
                     own.account

@@ -6,6 +6,7 @@
 mod account_settings;
 mod aliases;
 mod code_signing;
+mod compatible;
 mod configure;
 mod describe;
 mod functions;

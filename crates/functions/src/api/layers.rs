@@ -28,11 +28,13 @@ pub(super) async fn publish_layer_version(
     compatible::check(&runtimes, &architectures)?;
     let source = Source {
         zip_file: input.content.zip_file,
-        s3_bucket: input.content.s3_bucket.or(input.content.s3_key).or(input.content.s3_object_version),
+        s3_bucket: input.content.s3_bucket,
+        s3_key: input.content.s3_key,
+        s3_object_version: input.content.s3_object_version,
         image_uri: None,
         source_kms_key_arn: None,
     };
-    let package = functions.take_package(source).await?;
+    let package = functions.take_package(&layer.scope, source).await?;
     let version = attempts(async || {
         let before = functions.layer(&layer).await?;
         let mut record = before.as_ref().map_or_else(

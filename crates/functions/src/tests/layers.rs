@@ -34,7 +34,7 @@ fn versions_are_published_listed_and_deleted() {
         let client = Client::of(&lab);
         let made = publish(&client, "tools", &[("python/x.py", "")]).await;
         let content = &made["Content"];
-        assert!(content["Location"].as_str().unwrap().contains("/_aws/lambda-code/"), "{made}");
+        assert!(content["Location"].as_str().unwrap().contains("/_frontgate/code/"), "{made}");
         assert_eq!((&made["Version"], &made["Description"]), (&json!(1), &json!("")));
         assert_eq!((&made["LayerVersionArn"], made.get("CompatibleRuntimes")), (&json!(arn("tools", 1)), None));
         let body = json!({

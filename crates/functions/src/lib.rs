@@ -53,6 +53,7 @@ use queue::Queue;
 use version::Admitted;
 
 pub use queue::RetryDelays;
+pub use runtimes::{HostRuntime, host_runtimes};
 
 /// What the functions of this process are run with.
 #[derive(Clone, Debug)]

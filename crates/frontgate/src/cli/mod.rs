@@ -4,6 +4,7 @@ mod api_client;
 mod check;
 mod cors;
 mod logging;
+mod runtimes;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +47,8 @@ enum Command {
     Serve(Serve),
     /// Let web pages of other origins call an API
     Cors(cors::Cors),
+    /// List which of Lambda's runtimes this host can run, and with what
+    Runtimes,
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,6 +73,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>, environment: &E
         Ok(Parsed::Serve(parsed)) if parsed.check_only => check(&parsed.resolved, parsed.config_file.as_deref()),
         Ok(Parsed::Serve(parsed)) => serve(parsed.resolved),
         Ok(Parsed::Cors(cors)) => cors::run(*cors),
+        Ok(Parsed::Runtimes) => runtimes::run(),
         Err(Refusal::CommandLine(error)) => {
             // Help and version come this way too, with code 0. A closed terminal is no reason to fail differently.
             let _ = error.print();
@@ -83,6 +87,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>, environment: &E
 enum Parsed {
     Serve(Box<ParsedServe>),
     Cors(Box<cors::Cors>),
+    Runtimes,
 }
 
 #[derive(Debug)]
@@ -116,6 +121,7 @@ fn parse(arguments: &[OsString], environment: &Environment) -> Result<Parsed, Re
     let flags = match Cli::from_arg_matches(&matches)?.command {
         Command::Serve(flags) => flags,
         Command::Cors(cors) => return Ok(Parsed::Cors(Box::new(cors))),
+        Command::Runtimes => return Ok(Parsed::Runtimes),
     };
     let config_file = config_file(flags.config, environment);
     let text =

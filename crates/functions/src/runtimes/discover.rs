@@ -103,25 +103,26 @@ impl Candidate {
     fn ask(&self) -> Option<Interpreter> {
         let answer = match self {
             Candidate::Python(file) => {
-                let question = "import sys; print(*sys.version_info[:2], sys.executable, sep='\\n')";
+                let question = "import sys; print('.'.join(map(str, sys.version_info[:3])), sys.executable, sep='\\n')";
                 run(file, &["-I", "-S", "-c", question])?
             }
             Candidate::Node(file) => {
-                let question =
-                    "console.log([...process.versions.node.split('.').slice(0, 2), process.execPath].join('\\n'))";
+                let question = "console.log([process.versions.node, process.execPath].join('\\n'))";
                 run(file, &["-e", question])?
             }
         };
         let mut lines = answer.lines();
-        let (major, minor) = (lines.next()?.parse::<u32>().ok()?, lines.next()?.parse::<u32>().ok()?);
-        let program = Path::new(lines.next()?).canonicalize().ok()?;
+        let (version, program) = (lines.next()?.to_owned(), PathBuf::from(lines.next()?));
+        let mut numbers = version.split('.').map(str::parse::<u32>);
+        let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
         match self {
             // The links of a virtual environment must not be followed: Python finds its packages through them.
             Candidate::Python(_) if major == 3 => {
-                let program = answer.lines().nth(2).map(PathBuf::from)?;
-                Some(Interpreter { runtime: Runtime::Python(minor), program })
+                Some(Interpreter { runtime: Runtime::Python(minor), program, version })
             }
-            Candidate::Node(_) => Some(Interpreter { runtime: Runtime::Node(major), program }),
+            Candidate::Node(_) => {
+                Some(Interpreter { runtime: Runtime::Node(major), program: program.canonicalize().ok()?, version })
+            }
             Candidate::Python(_) => None,
         }
     }

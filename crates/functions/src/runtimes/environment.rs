@@ -41,8 +41,8 @@ pub(crate) struct FunctionFacts<'a> {
 /// All variables of the process.
 ///
 /// Against AWS: `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` are real paths, `TMPDIR` names the environment's own
-/// temporary folder, `AWS_ENDPOINT_URL` leads SDKs to Frontgate, and the X-Ray daemon's address is absent because nothing
-/// listens there; so is the Runtime API's for Python and Node.
+/// temporary folder, `AWS_ENDPOINT_URL` leads SDKs to Frontgate, and the Runtime API's address is there only where something
+/// listens at it.
 pub(crate) fn variables(
     facts: &FunctionFacts<'_>,
     interpreter: Runtime,
@@ -68,8 +68,12 @@ pub(crate) fn variables(
         // Any credentials do as long as the admin port asks for none; their account is the function's.
         ("AWS_ACCESS_KEY_ID", facts.account),
         ("AWS_SECRET_ACCESS_KEY", "frontgate"),
-        ("AWS_SESSION_TOKEN", "frontgate"),
+        ("AWS_SESSION_TOKEN", "frontgate-session"),
+        // Where the SDKs look anyway: a daemon of the operator's own.
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+        ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"),
+        ("_AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1"),
+        ("_AWS_XRAY_DAEMON_PORT", "2000"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec();
@@ -98,7 +102,6 @@ pub(crate) fn variables(
         ("AWS_LAMBDA_LOG_GROUP_NAME", facts.log_group),
         ("AWS_LAMBDA_LOG_STREAM_NAME", facts.log_stream),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
-        ("AWS_EXECUTION_ENV", &execution),
         ("AWS_REGION", facts.region),
         ("AWS_DEFAULT_REGION", facts.region),
         ("_HANDLER", facts.handler),
@@ -106,6 +109,9 @@ pub(crate) fn variables(
         ("LAMBDA_RUNTIME_DIR", &runtime_directory),
     ];
     variables.extend(reserved.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if !matches!(interpreter, Runtime::Provided(_)) {
+        variables.push(("AWS_EXECUTION_ENV".to_owned(), execution));
+    }
     if let Some(level) = facts.json_log_level {
         variables.push(("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned()));
         variables.push(("AWS_LAMBDA_LOG_LEVEL".to_owned(), level.to_owned()));

@@ -5,6 +5,7 @@
 
 mod discover;
 mod environment;
+mod host;
 mod slow;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub(crate) use environment::{FunctionFacts, log_stream, variables, version_arn};
+pub use host::{HostRuntime, host_runtimes};
 pub(crate) use slow::{Entrypoint, Places, extensions, variables_of_extensions, wrapper};
 
 use crate::sandbox::Launch;
@@ -70,6 +72,8 @@ pub(crate) struct Interpreter {
     pub(crate) runtime: Runtime,
     /// The program itself, no shim; nothing where the function brings its own.
     pub(crate) program: PathBuf,
+    /// As it tells itself: `3.11.9`; nothing where the function brings its own.
+    pub(crate) version: String,
 }
 
 /// The host's interpreters and our bootstraps.
@@ -108,7 +112,7 @@ impl Runtimes {
         };
         if let Runtime::Provided(_) = wanted {
             // The program is in the function's code.
-            return Ok(Interpreter { runtime: wanted, program: PathBuf::new() });
+            return Ok(Interpreter { runtime: wanted, program: PathBuf::new(), version: String::new() });
         }
         if let Some(exact) = self.exact(wanted) {
             return Ok(exact);
@@ -117,11 +121,7 @@ impl Runtimes {
         if let Some(exact) = found.iter().find(|interpreter| interpreter.runtime == wanted) {
             return Ok(exact.clone());
         }
-        let nearest = found
-            .iter()
-            .filter(|interpreter| interpreter.runtime.same_family(wanted))
-            .min_by_key(|interpreter| interpreter.runtime.version().abs_diff(wanted.version()));
-        match nearest {
+        match nearest(wanted, found) {
             Some(nearest) if self.substitution => {
                 tracing::warn!("running {wanted} on {}, which this host has (--runtime-substitution)", nearest.runtime);
                 Ok(nearest.clone())
@@ -203,6 +203,12 @@ impl Runtimes {
     }
 }
 
+/// The interpreter that comes closest to a runtime that the host lacks.
+fn nearest(wanted: Runtime, found: &[Interpreter]) -> Option<&Interpreter> {
+    let family = found.iter().filter(|interpreter| interpreter.runtime.same_family(wanted));
+    family.min_by_key(|interpreter| interpreter.runtime.version().abs_diff(wanted.version()))
+}
+
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -233,7 +239,8 @@ mod tests {
     use super::*;
 
     fn runtimes(substitution: bool, found: &[Runtime]) -> Runtimes {
-        let interpreter = |runtime: &Runtime| Interpreter { runtime: *runtime, program: PathBuf::from("/x") };
+        let interpreter =
+            |runtime: &Runtime| Interpreter { runtime: *runtime, program: PathBuf::from("/x"), version: String::new() };
         Runtimes {
             directory: PathBuf::new(),
             substitution,

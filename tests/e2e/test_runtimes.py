@@ -1,0 +1,120 @@
+"""Runtimes: what the host has, wrapper scripts, AWS's own client of the Runtime API."""
+
+import io
+import json
+import pathlib
+import subprocess
+import sys
+import time
+import zipfile
+
+import awslambdaric
+import pytest
+from harness import functions
+from harness.server import binary
+
+# The interpreter itself: links of virtual environments lead to places that functions need not see.
+INTERPRETER = pathlib.Path(sys.executable).resolve()
+
+
+def package(files):
+    """A zip of {name: text or bytes}; scripts are executable."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            content = content.encode() if isinstance(content, str) else content
+            info = zipfile.ZipInfo(name, time.localtime()[:6])
+            info.external_attr = (0o755 if content.startswith(b"#!") else 0o644) << 16
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def client(clients):
+    """A client of Lambda."""
+    return clients("lambda")
+
+
+@pytest.fixture
+def invoke(client):
+    """Invokes a function; returns the answer and its decoded payload."""
+
+    def run(name, payload, **options):
+        answer = client.invoke(FunctionName=name, Payload=json.dumps(payload), **options)
+        return answer, json.loads(answer["Payload"].read())
+
+    return run
+
+
+def create(client, name, runtime, files, **options):
+    """Creates a function and waits until it is active."""
+    options = {"Handler": "app.handler", "Role": functions.ROLE, "Timeout": 20, **options}
+    client.create_function(FunctionName=name, Runtime=runtime, Code={"ZipFile": package(files)}, **options)
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+
+def test_the_host_s_runtimes_are_listed():
+    listed = subprocess.run([binary(), "runtimes"], capture_output=True, text=True, timeout=60, check=True).stdout
+    rows = {row.split()[0]: row.split() for row in listed.splitlines()}
+    assert rows["RUNTIME"] == ["RUNTIME", "RUNS", "VERSION", "PROGRAM", "OR", "NOTE"]
+    assert rows["provided.al2023"][1] == "yes"
+    minor = sys.version_info.minor
+    assert rows[f"python3.{minor}"][1] == "yes"
+    version, program = rows[f"python3.{minor}"][2:4]
+    assert version.startswith(f"3.{minor}.") and pathlib.Path(program).exists()
+    assert any(name.startswith("nodejs") and row[1] == "yes" for name, row in rows.items())
+
+
+def test_a_wrapper_script_runs_the_runtime(client, invoke):
+    wrapper = '#!/bin/bash\nargs=("$@")\nexport ADDED=yes\nexec "${args[@]:0:$#-1}" "-O" "${args[@]: -1}"\n'
+    source = "import os\ndef handler(event, context): return [event, os.environ['ADDED'], __debug__]"
+    variables = {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrapper"}}
+    files = {"app.py": source, "wrapper": wrapper}
+    create(client, "Wrapped", functions.PYTHON, files, Environment=variables)
+    assert invoke("Wrapped", 7)[1] == [7, "yes", False]
+    source = "exports.handler = async (event) => [event, process.env.ADDED]"
+    files = {"app.js": source, "wrapper": wrapper.replace("-O", "--no-warnings")}
+    create(client, "WrappedNode", functions.NODE, files, Environment=variables)
+    assert invoke("WrappedNode", 7)[1] == [7, "yes"]
+    variables = {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/not-there"}}
+    create(client, "Unwrapped", functions.PYTHON, files, Environment=variables)
+    answer, error = invoke("Unwrapped", 7)
+    assert answer["FunctionError"] == "Unhandled"
+    assert error["errorType"] == "Runtime.ExitError"
+    assert error["errorMessage"].endswith("Error: Runtime exited with error: exit status 127")
+
+
+def test_aws_s_own_client_for_python_runs_a_function(client, invoke):
+    site = pathlib.Path(awslambdaric.__file__).parent.parent
+    files = {}
+    for pattern in ("awslambdaric/**/*", "snapshot_restore_py*.py", "simplejson/**/*", "runtime_client*.so"):
+        found = [path for path in site.glob(pattern) if path.is_file() and path.suffix != ".pyc"]
+        assert found, f"{pattern} is not in {site}"
+        files |= {str(path.relative_to(site)): path.read_bytes() for path in found}
+    files["bootstrap"] = f'#!/bin/sh\nexec {INTERPRETER} -m awslambdaric "$_HANDLER"\n'
+    files["app.py"] = """
+def handler(event, context):
+    if event == "raise": raise KeyError("broken")
+    return [event, context.function_name, context.aws_request_id, context.get_remaining_time_in_millis() > 0]
+"""
+    create(client, "Client", "provided.al2023", files)
+    for number in range(3):
+        answer, result = invoke("Client", {"n": number})
+        request_id = answer["ResponseMetadata"]["RequestId"]
+        assert result == [{"n": number}, "Client", request_id, True]
+    answer, error = invoke("Client", "raise")
+    assert answer["FunctionError"] == "Unhandled"
+    assert (error["errorType"], error["errorMessage"]) == ("KeyError", "'broken'")
+
+
+def test_programs_that_cannot_be_run_are_told(client, invoke):
+    told = {
+        "Missing": ({"other": ""}, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"),
+        "Plain": ({"bootstrap": "echo"}, "fork/exec /var/task/bootstrap: permission denied"),
+    }
+    for name, (files, message) in told.items():
+        create(client, name, "provided.al2023", files)
+        answer, error = invoke(name, {})
+        assert answer["FunctionError"] == "Unhandled"
+        assert error["errorType"] == "Runtime.InvalidEntrypoint"
+        assert error["errorMessage"].endswith(f" Error: {message}")

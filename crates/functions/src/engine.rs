@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use base::clock::Clock;
@@ -12,11 +12,13 @@ use base::limits::AccountLimits;
 use base::seams::WriteLog;
 use store::blobs::{BlobStore, Digest};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use crate::concurrency::Provisioned;
 use crate::invoke::Work;
 use crate::invoke::stream::StreamWork;
 use crate::package::{self, PackageError, Tree, Trees, WorkingCopy};
+use crate::pool::StartLine;
 use crate::runtime_api::{Introduction, RuntimeApi};
 use crate::runtimes::{self, Entrypoint, FunctionFacts, Interpreter, Places, Runtime, Runtimes, log_stream, variables};
 use crate::sandbox::{Launch, Spawner, Started};
@@ -30,7 +32,9 @@ pub(crate) const RUNNING_AT_MOST: usize = 4096;
 pub(crate) struct PoolSettings {
     /// How long an environment waits for the next call before it is ended.
     pub(crate) idle_for: Duration,
-    /// How many environments wait at most, over all threads.
+    /// How long an environment waits before it is frozen until its next call.
+    pub(crate) freeze_after: Duration,
+    /// How many environments wait at most, over all threads; provisioned ones do not count.
     pub(crate) idle_at_most: usize,
     /// How long a handler may take to load.
     pub(crate) init_limit: Duration,
@@ -40,7 +44,8 @@ impl Default for PoolSettings {
     fn default() -> Self {
         PoolSettings {
             idle_for: Duration::from_secs(600),
-            idle_at_most: 512,
+            freeze_after: Duration::from_secs(2),
+            idle_at_most: 1024,
             // As AWS.
             init_limit: Duration::from_secs(10),
         }
@@ -53,6 +58,8 @@ pub(crate) enum Message {
     Invoke(Box<Work>),
     /// Run this and pass on what it writes.
     Stream(Box<StreamWork>),
+    /// Start a provisioned environment and keep it.
+    Keep(Arc<Provisioned>),
     /// A version has been replaced: end its waiting environments.
     Retire(u64),
     /// End all environments; those at work when the sender's patience ends.
@@ -69,7 +76,7 @@ pub(crate) struct Engine {
     /// CloudWatch Logs, if there is one.
     pub(crate) logs: Option<Arc<dyn WriteLog>>,
     /// Who may start an interpreter now: more at once than there are cores would only make all of them late.
-    pub(crate) starts: Arc<Semaphore>,
+    pub(crate) starts: StartLine,
     blobs: BlobStore,
     spawner: Spawner,
     directory: PathBuf,
@@ -79,6 +86,8 @@ pub(crate) struct Engine {
     next_environment: AtomicU64,
     next_thread: AtomicUsize,
     threads: Box<[OnceLock<mpsc::UnboundedSender<Message>>]>,
+    /// For threads that are not there yet.
+    held_back: Mutex<Vec<(usize, Message)>>,
 }
 
 /// A process with its folders; what the owning thread makes an `Environment` of.
@@ -132,7 +141,7 @@ impl Engine {
         let runtimes = Runtimes::new(directory.join("runtimes"), settings.runtime_substitution)?;
         Ok(Engine {
             trees: Trees::new(directory.join("code"), control.clone()),
-            starts: Arc::new(Semaphore::new(starts_at_once())),
+            starts: StartLine::new(starts_at_once()),
             clock: settings.clock,
             limits: settings.limits,
             control,
@@ -146,6 +155,7 @@ impl Engine {
             next_environment: AtomicU64::new(0),
             next_thread: AtomicUsize::new(0),
             threads: (0..settings.data_threads.max(1)).map(|_| OnceLock::new()).collect(),
+            held_back: Mutex::default(),
         })
     }
 
@@ -158,8 +168,23 @@ impl Engine {
     pub(crate) fn register(&self, thread: usize) -> mpsc::UnboundedReceiver<Message> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let slot = self.threads.get(thread).expect("a data thread's number is below the number of data threads");
+        let mut held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
         slot.set(sender).expect("each data thread is attached once");
+        for (_, message) in held_back.extract_if(.., |(of, _)| *of == thread) {
+            // The receiver is in our hands.
+            let _ = self.send(thread, message);
+        }
         receiver
+    }
+
+    /// Sends something to a data thread as soon as that is there.
+    pub(crate) fn send_when_there(&self, thread: usize, message: Message) {
+        let mut held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.threads.get(thread).and_then(OnceLock::get) {
+            // A thread that has ended has no use for it.
+            Some(sender) => drop(sender.send(message)),
+            None => held_back.push((thread, message)),
+        }
     }
 
     /// Sends something to a data thread; gives it back when that thread is not there.
@@ -233,6 +258,7 @@ impl Engine {
             log_group: &settings.log_group,
             json_log_level: settings.json_log.as_ref().map(|levels| &*levels.application),
             log_stream: &log_stream,
+            initialization: settings.initialization,
             endpoint_url: &self.endpoint_url,
             own: &settings.variables,
         };

@@ -11,10 +11,11 @@ use base::seams::{Caller, InvokeRefusal};
 use store::{Scope, SharedStore, StoreError};
 use tokio::sync::Mutex;
 
-use crate::engine::Engine;
+use crate::concurrency::{self, Account, Claim, FunctionPlaces, ProvisionedRecord, ReservedRecord};
+use crate::engine::{Engine, RUNNING_AT_MOST};
 use crate::records::{AliasRecord, Configuration, FunctionRecord, LATEST, PolicyRecord, Statement, VersionRecord};
 use crate::urls::{UrlIndex, UrlRecord};
-use crate::version::{Usage, Version, VersionSettings};
+use crate::version::{Version, VersionSettings};
 
 type Functions = HashMap<Arc<str>, Arc<Function>>;
 
@@ -24,12 +25,13 @@ pub(crate) struct Index {
     functions: ArcSwap<Functions>,
     /// The functions' HTTP addresses.
     pub(crate) urls: UrlIndex,
-    writing: Mutex<HashMap<Scope, Arc<Usage>>>,
+    writing: Mutex<HashMap<Scope, Arc<Account>>>,
 }
 
 /// A function with its versions, aliases and policies.
 #[derive(Debug)]
 struct Function {
+    places: Arc<FunctionPlaces>,
     versions: HashMap<Arc<str>, Indexed>,
     aliases: HashMap<String, Alias>,
     policies: HashMap<String, Vec<Statement>>,
@@ -123,8 +125,8 @@ impl Index {
         name: &str,
     ) -> Result<(), StoreError> {
         // Held while the store is read, so that no older reading replaces a newer one.
-        let mut usages = self.writing.lock().await;
-        let usage = Arc::clone(usages.entry(scope.clone()).or_default());
+        let mut accounts = self.writing.lock().await;
+        let account = account_of(&mut accounts, engine, scope);
         let arn: Arc<str> = function_arn(scope, name).into();
         let before = self.functions.load().get(&arn).cloned();
         let urls = store.list_tree::<UrlRecord>(scope, name).await?;
@@ -133,8 +135,10 @@ impl Index {
                 let versions = store.list_tree::<VersionRecord>(scope, name).await?;
                 let aliases = store.list_tree::<AliasRecord>(scope, name).await?;
                 let policies = store.list_tree::<PolicyRecord>(scope, name).await?;
+                let known = before.as_ref().map(|before| Arc::clone(&before.places));
+                let places = known.unwrap_or_else(|| Arc::new(FunctionPlaces::new(Arc::clone(&account))));
                 let mut builder =
-                    Builder { scope, usage: &usage, engine, before: before.as_deref(), versions: HashMap::new() };
+                    Builder { scope, places: &places, engine, before: before.as_deref(), versions: HashMap::new() };
                 builder.add(LATEST, name, &function.record.latest);
                 for version in &versions {
                     builder.add(&version.record.number.to_string(), name, &version.record.configuration);
@@ -144,9 +148,24 @@ impl Index {
                     (name, Alias { version, additional })
                 });
                 let policies = policies.into_iter().map(|policy| (policy.record.qualifier, policy.record.statements));
-                Some(Function { versions: builder.versions, aliases: aliases.collect(), policies: policies.collect() })
+                let (versions, aliases, policies) = (builder.versions, aliases.collect(), policies.collect());
+                let function = Function { places, versions, aliases, policies };
+                let provisioned = store.list_tree::<ProvisionedRecord>(scope, name).await?;
+                let provisioned: Vec<_> = provisioned.into_iter().map(|stored| stored.record).collect();
+                let reserved = store.get::<ReservedRecord>(scope, name).await?.map(|stored| stored.record);
+                let claim = Claim {
+                    reserved: reserved.map(|reserved| reserved.executions as usize),
+                    provisioned: provisioned.iter().map(|record| record.executions as usize).sum(),
+                };
+                account.set_claim(name, claim);
+                function.places.set_claim(claim);
+                function.provision(engine, &provisioned);
+                Some(function)
             }
-            None => None,
+            None => {
+                account.set_claim(name, Claim::default());
+                None
+            }
         };
         let kept: Vec<u64> = after
             .iter()
@@ -162,16 +181,35 @@ impl Index {
         self.urls.replace(scope, name, urls.into_iter().map(|url| url.record).collect());
         for indexed in before.iter().flat_map(|function| function.versions.values()) {
             if !kept.contains(&indexed.version.serial) {
+                concurrency::provision(engine, &indexed.version, 0, 0);
                 engine.retire(&indexed.version);
             }
         }
         Ok(())
     }
+
+    /// The account and region's concurrency.
+    pub(crate) async fn account(&self, engine: &Engine, scope: &Scope) -> Arc<Account> {
+        account_of(&mut *self.writing.lock().await, engine, scope)
+    }
+
+    /// The version that a function's number or alias means, whatever its weights say.
+    pub(crate) fn version(&self, scope: &Scope, name: &str, qualifier: &str) -> Option<Arc<Version>> {
+        let functions = self.functions.load();
+        let function = functions.get(function_arn(scope, name).as_str())?;
+        let number = function.aliases.get(qualifier).map_or(qualifier, |alias| &alias.version);
+        Some(Arc::clone(&function.versions.get(number)?.version))
+    }
+}
+
+fn account_of(accounts: &mut HashMap<Scope, Arc<Account>>, engine: &Engine, scope: &Scope) -> Arc<Account> {
+    let quota = engine.limits.concurrent_functions.min(RUNNING_AT_MOST);
+    Arc::clone(accounts.entry(scope.clone()).or_insert_with(|| Arc::new(Account::new(quota))))
 }
 
 struct Builder<'a> {
     scope: &'a Scope,
-    usage: &'a Arc<Usage>,
+    places: &'a Arc<FunctionPlaces>,
     engine: &'a Engine,
     before: Option<&'a Function>,
     versions: HashMap<Arc<str>, Indexed>,
@@ -185,7 +223,7 @@ impl Builder<'_> {
         let number: Arc<str> = number.into();
         let indexed = same.unwrap_or_else(|| {
             let settings = settings(self.scope, name, Arc::clone(&number), configuration);
-            let version = Version::new(settings, Arc::clone(self.usage), self.engine.thread_count());
+            let version = Version::new(settings, Arc::clone(self.places), self.engine.thread_count());
             Indexed { configuration: configuration.clone(), version: Arc::new(version) }
         });
         self.versions.insert(number, indexed);
@@ -209,11 +247,27 @@ fn settings(scope: &Scope, name: &str, number: Arc<str>, configuration: &Configu
         log_group: configuration.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}")),
         json_log: configuration.json_log.clone(),
         traced: configuration.traced,
+        initialization: "on-demand",
         state: "Active",
     }
 }
 
 impl Function {
+    /// Sees to it that what is provisioned is there. An alias means the version that it points to; one that it gives a
+    /// part of the calls to is not provisioned.
+    fn provision(&self, engine: &Engine, records: &[ProvisionedRecord]) {
+        for (number, indexed) in &self.versions {
+            let of_version = records.iter().filter(|record| {
+                let alias = self.aliases.get(&record.qualifier);
+                alias.map_or(&*record.qualifier, |alias| &alias.version) == &**number
+            });
+            let (wanted, change) = of_version.fold((0, 0), |(wanted, change), record| {
+                (wanted + record.executions as usize, change.max(record.last_modified))
+            });
+            concurrency::provision(engine, &indexed.version, wanted, change);
+        }
+    }
+
     fn version(&self, qualifier: &str) -> Option<&Arc<Version>> {
         let number = match self.aliases.get(qualifier) {
             Some(alias) => alias.choose(),

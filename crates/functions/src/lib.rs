@@ -8,6 +8,7 @@
 //! What this crate must not know: HTTP, gateways, and who its callers are beyond `base::seams`.
 
 mod api;
+mod concurrency;
 mod engine;
 mod index;
 mod invoke;
@@ -44,13 +45,13 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use api::Locations;
-use engine::{Engine, EngineSettings, Message, PoolSettings, RUNNING_AT_MOST};
+use concurrency::Admitted;
+use engine::{Engine, EngineSettings, Message, PoolSettings};
 use index::Index;
 use invoke::stream::StreamWork;
 use invoke::{Call, Work};
 use pool::Shard;
 use queue::Queue;
-use version::Admitted;
 
 pub use queue::RetryDelays;
 pub use runtimes::{HostRuntime, host_runtimes};
@@ -75,6 +76,8 @@ pub struct Settings {
     pub clock: Clock,
     /// How long an environment waits for its next call before it is ended.
     pub idle_for: Duration,
+    /// How long an environment waits for its next call before it is frozen until then.
+    pub freeze_after: Duration,
     /// How long a handler may take to load before it is started once more. AWS: 10 seconds.
     pub init_limit: Duration,
     /// When asynchronous invocations are tried again.
@@ -96,6 +99,7 @@ impl Default for Settings {
             data_threads: 1,
             clock: Clock::System,
             idle_for: PoolSettings::default().idle_for,
+            freeze_after: PoolSettings::default().freeze_after,
             init_limit: PoolSettings::default().init_limit,
             retry_delays: RetryDelays::default(),
             logs: None,
@@ -128,6 +132,8 @@ pub struct Functions {
     objects: Option<Arc<dyn ReadObject>>,
     locations: Locations,
     url_suffix: String,
+    /// Held by who changes what functions claim of the account's concurrency.
+    claiming: tokio::sync::Mutex<()>,
 }
 
 thread_local! {
@@ -146,8 +152,12 @@ impl Functions {
         settings: Settings,
         control: Handle,
     ) -> Result<Arc<Functions>, OpenError> {
-        let pool =
-            PoolSettings { idle_for: settings.idle_for, init_limit: settings.init_limit, ..PoolSettings::default() };
+        let pool = PoolSettings {
+            idle_for: settings.idle_for,
+            freeze_after: settings.freeze_after,
+            init_limit: settings.init_limit,
+            ..PoolSettings::default()
+        };
         let engine_settings = EngineSettings {
             data_dir: settings.data_dir,
             limits: settings.limits,
@@ -173,6 +183,7 @@ impl Functions {
                 objects: settings.objects,
                 locations: Locations::new(),
                 url_suffix,
+                claiming: tokio::sync::Mutex::default(),
             }
         });
         functions.queue.resume(&functions).await?;
@@ -266,9 +277,7 @@ impl Functions {
         invoke::check_size(&payload)?;
         let version = self.index.resolve(&function_arn, &caller)?;
         let trace_id = if version.settings.traced { invoke::sampled(trace_id) } else { trace_id };
-        let limit = self.engine.limits.concurrent_functions.min(RUNNING_AT_MOST);
-        let refused = InvokeRefusal::TooManyRequests { reason: "ConcurrentInvocationLimitExceeded" };
-        let admitted = version.account_usage.admit(limit).ok_or(refused)?;
+        let (version, admitted) = concurrency::admit(version)?;
         Ok((
             Call { version, invoked_arn: function_arn, payload, trace_id, client_context, tail_log, request_id: None },
             admitted,

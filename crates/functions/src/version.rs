@@ -1,12 +1,14 @@
 //! A function version as the data plane sees it: immutable code and configuration, and the counters of its environments.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use store::blobs::Digest;
 
+use crate::concurrency::{FunctionPlaces, Provisioning};
 use crate::package::Tree;
+use crate::pool::CrashLoop;
 use crate::records::LogLevels;
 
 /// One version of one function in one revision. An update of `$LATEST` makes a new one, so that environments of the old
@@ -17,8 +19,12 @@ pub(crate) struct Version {
     pub(crate) serial: u64,
     /// Code and configuration.
     pub(crate) settings: VersionSettings,
-    /// How many of the account's environments are running, shared by all its functions in the region.
-    pub(crate) account_usage: Arc<Usage>,
+    /// How many calls may run, shared by all versions of the function.
+    pub(crate) places: Arc<FunctionPlaces>,
+    /// Environments that are started beforehand.
+    pub(crate) provisioning: Provisioning,
+    /// Whether it ends while it loads, again and again.
+    pub(crate) crash_loop: CrashLoop,
     /// The unpacked code, from the first start on.
     pub(crate) tree: OnceLock<Arc<Tree>>,
     /// What it finds at `/opt`, from the first start on; nothing where it has no layers.
@@ -60,45 +66,22 @@ pub(crate) struct VersionSettings {
     pub(crate) json_log: Option<LogLevels>,
     /// Calls are traced that nobody has decided about.
     pub(crate) traced: bool,
+    /// `AWS_LAMBDA_INITIALIZATION_TYPE`.
+    pub(crate) initialization: &'static str,
     /// `Active`, or why it cannot run: `Pending`, `Failed`.
     pub(crate) state: &'static str,
 }
 
-/// How much of a concurrency limit is used.
-#[derive(Debug, Default)]
-pub(crate) struct Usage {
-    running: AtomicUsize,
-}
-
-/// A place under a concurrency limit; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Admitted {
-    usage: Arc<Usage>,
-}
-
-impl Usage {
-    /// Takes one of `limit` places, if one is free.
-    pub(crate) fn admit(self: &Arc<Self>, limit: usize) -> Option<Admitted> {
-        let one_more = |running: usize| (running < limit).then_some(running + 1);
-        self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
-        Some(Admitted { usage: Arc::clone(self) })
-    }
-}
-
-impl Drop for Admitted {
-    fn drop(&mut self) {
-        self.usage.running.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 impl Version {
     /// Makes a version that `threads` data threads can run.
-    pub(crate) fn new(settings: VersionSettings, account_usage: Arc<Usage>, threads: usize) -> Version {
+    pub(crate) fn new(settings: VersionSettings, places: Arc<FunctionPlaces>, threads: usize) -> Version {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         Version {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             settings,
-            account_usage,
+            places,
+            provisioning: Provisioning::default(),
+            crash_loop: CrashLoop::default(),
             tree: OnceLock::new(),
             opt: OnceLock::new(),
             retired: AtomicBool::new(false),

@@ -23,13 +23,13 @@ pub(super) async fn get_account_settings(
 ) -> Result<model::GetAccountSettingsResponse, ApiError> {
     let scope = scope(&call);
     let (count, code_size) = functions.code_usage(&scope).await?;
-    let concurrent = i32::try_from(functions.engine.limits.concurrent_functions).unwrap_or(i32::MAX);
+    let account = functions.index.account(&functions.engine, &scope).await;
     let limit = model::AccountLimit {
         total_code_size: i64::try_from(TOTAL_CODE_BYTES).ok(),
         code_size_unzipped: i64::try_from(UNPACKED_BYTES).ok(),
         code_size_zipped: i64::try_from(ZIPPED_BYTES).ok(),
-        concurrent_executions: Some(concurrent),
-        unreserved_concurrent_executions: Some(concurrent),
+        concurrent_executions: i32::try_from(account.quota()).ok(),
+        unreserved_concurrent_executions: i32::try_from(account.unreserved()).ok(),
     };
     let usage = model::AccountUsage {
         total_code_size: i64::try_from(code_size).ok(),

@@ -11,6 +11,7 @@ use super::functions::PAGE;
 use super::names::Named;
 use super::{Failure, attempts, check_revision, conflict, invalid, not_found, page_size};
 use crate::Functions;
+use crate::concurrency::{ProvisionedRecord, provisioned_key};
 use crate::records::{AliasRecord, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key};
 use crate::urls::UrlRecord;
 
@@ -102,7 +103,8 @@ pub(super) async fn delete_alias(
         let transaction = Transaction::new()
             .delete::<AliasRecord>(&named.scope, &key, alias.revision)
             .delete_tree::<PolicyRecord>(&named.scope, &key)
-            .delete_tree::<UrlRecord>(&named.scope, &key);
+            .delete_tree::<UrlRecord>(&named.scope, &key)
+            .delete_tree::<ProvisionedRecord>(&named.scope, &provisioned_key(&named.name, &input.name));
         functions.store.commit(transaction).await?;
         Ok::<_, Failure>(())
     })

@@ -13,6 +13,7 @@ use super::names::Named;
 use super::package::Source;
 use super::{Failure, attempts, conflict, invalid, page_size, tags};
 use crate::Functions;
+use crate::concurrency::{ProvisionedRecord, ReservedRecord, provisioned_key};
 use crate::index::function_arn;
 use crate::records::{
     AliasRecord, Configuration, EPHEMERAL_STORAGE, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key,
@@ -167,6 +168,7 @@ pub(super) async fn get_function(
             ..model::FunctionCodeLocation::default()
         }),
         tags: (!function.tags.is_empty()).then_some(function.tags),
+        concurrency: functions.reserved(&named).await?,
         ..GetFunctionResponse::default()
     })
 }
@@ -271,6 +273,8 @@ impl Functions {
             .delete::<FunctionRecord>(scope, name, function.revision)
             .delete_tree::<VersionRecord>(scope, name)
             .delete_tree::<AliasRecord>(scope, name)
+            .delete_tree::<ReservedRecord>(scope, name)
+            .delete_tree::<ProvisionedRecord>(scope, name)
             .delete_tree::<PolicyRecord>(scope, name)
             .delete_tree::<UrlRecord>(scope, name);
         self.store.commit(transaction).await?;
@@ -300,7 +304,8 @@ impl Functions {
         let transaction = Transaction::new()
             .update(&named.scope, &function.record, function.revision)
             .delete::<VersionRecord>(&named.scope, &key, version.revision)
-            .delete_tree::<PolicyRecord>(&named.scope, &format!("{}/{text}", named.name));
+            .delete_tree::<PolicyRecord>(&named.scope, &format!("{}/{text}", named.name))
+            .delete_tree::<ProvisionedRecord>(&named.scope, &provisioned_key(&named.name, &text));
         self.store.commit(transaction).await?;
         Ok(())
     }

@@ -103,7 +103,8 @@ fn refusal(refusal: InvokeRefusal) -> ApiError {
         InvokeRefusal::NotFound { function_arn } => not_found(format!("Function not found: {function_arn}")),
         InvokeRefusal::NotPermitted => ApiError::access_denied("The function's policy does not allow this invocation."),
         InvokeRefusal::TooManyRequests { reason } => {
-            refuse(&errors::TOO_MANY_REQUESTS_EXCEPTION, "Rate Exceeded.").with_member("Reason", reason)
+            let error = refuse(&errors::TOO_MANY_REQUESTS_EXCEPTION, "Rate Exceeded.");
+            error.with_member("Reason", reason).with_retry_after(1)
         }
         InvokeRefusal::NotReady { state } => conflict(format!(
             "The operation cannot be performed at this time. The function is currently in the following state: {state}"

@@ -7,6 +7,7 @@ mod account_settings;
 mod aliases;
 mod code_signing;
 mod compatible;
+mod concurrency;
 mod configure;
 mod describe;
 mod functions;
@@ -64,6 +65,13 @@ pub(crate) fn service(functions: Arc<Functions>) -> Service<Functions> {
         .operation(model::UpdateFunctionUrlConfig, urls::update_function_url_config)
         .operation(model::DeleteFunctionUrlConfig, urls::delete_function_url_config)
         .operation(model::ListFunctionUrlConfigs, urls::list_function_url_configs)
+        .operation(model::PutFunctionConcurrency, concurrency::put_function_concurrency)
+        .operation(model::GetFunctionConcurrency, concurrency::get_function_concurrency)
+        .operation(model::DeleteFunctionConcurrency, concurrency::delete_function_concurrency)
+        .operation(model::PutProvisionedConcurrencyConfig, concurrency::put_provisioned_concurrency_config)
+        .operation(model::GetProvisionedConcurrencyConfig, concurrency::get_provisioned_concurrency_config)
+        .operation(model::DeleteProvisionedConcurrencyConfig, concurrency::delete_provisioned_concurrency_config)
+        .operation(model::ListProvisionedConcurrencyConfigs, concurrency::list_provisioned_concurrency_configs)
         .operation(model::Invoke, invoke::invoke)
         .operation(model::PublishLayerVersion, layers::publish_layer_version)
         .operation(model::GetLayerVersion, layers::get_layer_version)

@@ -15,9 +15,10 @@ use tokio::time::Instant;
 pub(crate) use outcome::{exited, signal_name, timed_out};
 pub(crate) use payload::{check_event, check_size};
 
+use crate::concurrency::Admitted;
 use crate::engine::Message;
 use crate::pool::{Answer, InvokeHeader, Lease, NoAnswer, Place, Shard, StartFailure};
-use crate::version::{Admitted, Version};
+use crate::version::Version;
 
 /// How often a call is given to another environment because the one it was given to had just died.
 const TRIES: usize = 3;

@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::{Call, Retry, TRIES, outcome, outcome_of, shutting_down, start_failed};
+use crate::concurrency::Admitted;
 use crate::engine::Message;
 use crate::pool::{Answer, InvokeHeader, Lease, NoAnswer, Place, Shard};
-use crate::version::Admitted;
 
 /// How many parts may wait for a slow reader before the function is made to wait: 1 MB, as bootstraps cut them.
 const WAITING_PARTS: usize = 4;

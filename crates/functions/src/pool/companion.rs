@@ -167,6 +167,11 @@ impl Companion {
         self.ending.notify_one();
     }
 
+    /// Does something with each of the extensions' processes.
+    pub(super) fn each_extension(&self, what: impl Fn(&Life)) {
+        self.extensions.borrow().iter().for_each(|(_, life)| what(life));
+    }
+
     /// Why the environment cannot go on, if that is no fault of the runtime's.
     pub(super) fn failure(&self) -> Option<Failure> {
         self.desk.failure()

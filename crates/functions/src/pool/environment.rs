@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use super::companion::Companion;
 use super::frame::{self, Answer, Progress, REQUEST_ID};
 use super::output::Output;
-use crate::sandbox::{kill_group, watch_end};
+use crate::sandbox::{freeze_group, kill_group, thaw_group, watch_end};
 use crate::version::Version;
 
 /// How long a process whose socket is closed may take to be gone.
@@ -50,6 +50,10 @@ pub(crate) struct Environment {
     pub(crate) init: Option<Duration>,
     /// Since when it waits.
     pub(crate) idle_since: Instant,
+    /// Whether it is stopped, because it has waited long.
+    pub(super) frozen: bool,
+    /// Whether it is provisioned, and so not to be ended for waiting.
+    pub(super) kept: bool,
     /// The frame being sent, without its event; kept for its memory.
     pub(crate) header: Vec<u8>,
     socket: UnixStream,
@@ -94,6 +98,8 @@ impl Environment {
             companion: None,
             init: None,
             idle_since: Instant::now(),
+            frozen: false,
+            kept: false,
             header: Vec::new(),
             socket: UnixStream::from_std(socket)?,
             buffer: Vec::with_capacity(BUFFER_BYTES),
@@ -137,6 +143,25 @@ impl Environment {
             Answer::Ready | Answer::InitFailed(_) => false,
         })
         .await
+    }
+
+    /// Stops its processes until it is thawed.
+    pub(super) fn freeze(&mut self) {
+        self.frozen = true;
+        self.life.freeze();
+        if let Some(companion) = &self.companion {
+            companion.each_extension(Life::freeze);
+        }
+    }
+
+    /// Lets its processes go on, if they are stopped.
+    pub(super) fn thaw(&mut self) {
+        if std::mem::take(&mut self.frozen) {
+            self.life.thaw();
+            if let Some(companion) = &self.companion {
+                companion.each_extension(Life::thaw);
+            }
+        }
     }
 
     /// Whether it may serve another invocation.
@@ -260,6 +285,10 @@ impl Environment {
 impl Drop for Environment {
     /// Nobody can reach the process any more.
     fn drop(&mut self) {
+        if self.companion.is_some() {
+            // What is told to end needs its time for it.
+            self.thaw();
+        }
         match self.companion.take() {
             Some(companion) => companion.end("spindown"),
             None => self.life.kill(),
@@ -325,6 +354,20 @@ impl Life {
     pub(crate) fn kill(&self) {
         if self.is_running() {
             kill_group(self.pid);
+        }
+    }
+
+    /// Stops the process and its children until they are thawed.
+    fn freeze(&self) {
+        if self.is_running() {
+            freeze_group(self.pid);
+        }
+    }
+
+    /// Lets the process and its children go on.
+    fn thaw(&self) {
+        if self.is_running() {
+            thaw_group(self.pid);
         }
     }
 

@@ -12,8 +12,8 @@ use super::Shard;
 use super::environment::{Environment, NoAnswer};
 use super::frame::{Answer, InvokeHeader, REQUEST_ID};
 use super::report::Report;
+use crate::concurrency::Admitted;
 use crate::invoke::{exited, timed_out};
-use crate::version::Admitted;
 
 /// See the module.
 pub(crate) struct Lease {

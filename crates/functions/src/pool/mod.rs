@@ -5,9 +5,13 @@
 //! environment can serve, and a start that fails is told to one caller only.
 
 mod companion;
+mod crash_loop;
 mod environment;
 mod frame;
+mod freeze;
+mod keep;
 mod lease;
+mod line;
 mod output;
 mod pace;
 mod report;
@@ -20,13 +24,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::ids;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 pub(crate) use companion::cause;
+pub(crate) use crash_loop::CrashLoop;
 pub(crate) use environment::{Environment, NoAnswer};
 pub(crate) use frame::{Answer, InvokeHeader, REQUEST_ID};
 pub(crate) use lease::Lease;
+pub(crate) use line::StartLine;
 pub(crate) use start::StartFailure;
 
 use crate::engine::{Engine, Message};
@@ -48,6 +54,8 @@ pub(crate) struct Shard {
     closing: Cell<bool>,
     randomness: RefCell<Randomness>,
     paces: Paces,
+    nothing_to_freeze: Cell<bool>,
+    something_to_freeze: Notify,
 }
 
 type Waiter = oneshot::Sender<Result<Environment, StartFailure>>;
@@ -76,9 +84,12 @@ impl Shard {
             closing: Cell::new(false),
             randomness: RefCell::default(),
             paces: Paces::default(),
+            nothing_to_freeze: Cell::new(false),
+            something_to_freeze: Notify::new(),
         });
         tokio::task::spawn_local(Rc::clone(&shard).serve(messages, given_up));
         tokio::task::spawn_local(Rc::clone(&shard).reap());
+        tokio::task::spawn_local(Rc::clone(&shard).freeze());
         shard
     }
 
@@ -106,6 +117,9 @@ impl Shard {
         {
             return Ok(Place::Thread(thread));
         }
+        if let Some(failure) = version.crash_loop.refusal(Instant::now()) {
+            return Err(failure);
+        }
         let served = self.queue(version);
         let (shard, version) = (Rc::clone(self), Arc::clone(version));
         tokio::task::spawn_local(async move {
@@ -132,13 +146,17 @@ impl Shard {
             }
         }
         environment.idle_since = Instant::now();
+        if self.nothing_to_freeze.take() {
+            self.something_to_freeze.notify_one();
+        }
+        let counts = usize::from(!environment.kept);
         let version = Arc::clone(&environment.version);
         let mut idle = self.idle.borrow_mut();
         let waiting = idle.entry(serial).or_default();
         waiting.push(environment);
         version.set_idle(self.thread, waiting.len());
         drop(idle);
-        self.idle_count.set(self.idle_count.get() + 1);
+        self.idle_count.set(self.idle_count.get() + counts);
         if self.idle_count.get() > (self.engine.pool.idle_at_most / self.engine.thread_count()).max(1) {
             self.end_oldest();
         }
@@ -174,9 +192,10 @@ impl Shard {
     fn take_idle(&self, version: &Version) -> Option<Environment> {
         let mut idle = self.idle.borrow_mut();
         let waiting = idle.get_mut(&version.serial)?;
-        let environment = waiting.pop()?;
+        let mut environment = waiting.pop()?;
         version.set_idle(self.thread, waiting.len());
-        self.idle_count.set(self.idle_count.get() - 1);
+        self.idle_count.set(self.idle_count.get() - usize::from(!environment.kept));
+        environment.thaw();
         Some(environment)
     }
 
@@ -230,7 +249,8 @@ impl Shard {
             idle.remove(&serial);
         }
         drop(idle);
-        self.idle_count.set(self.idle_count.get() - ended.len());
+        let counted = ended.iter().filter(|environment| !environment.kept).count();
+        self.idle_count.set(self.idle_count.get() - counted);
         for environment in ended {
             self.end(environment);
         }
@@ -239,12 +259,14 @@ impl Shard {
     fn end_oldest(&self) {
         let oldest = {
             let idle = self.idle.borrow();
-            let each = idle.iter().filter_map(|(serial, waiting)| Some((waiting.first()?.idle_since, *serial)));
-            each.min()
+            let oldest =
+                |waiting: &[Environment]| Some(waiting.iter().find(|environment| !environment.kept)?.idle_since);
+            idle.iter().filter_map(|(serial, waiting)| Some((oldest(waiting)?, *serial))).min()
         };
         if let Some((since, serial)) = oldest {
             let mut one = true;
-            self.drop_idle(serial, |environment| environment.idle_since == since && std::mem::take(&mut one));
+            let is_it = |environment: &Environment| !environment.kept && environment.idle_since == since;
+            self.drop_idle(serial, |environment| is_it(environment) && std::mem::take(&mut one));
         }
     }
 
@@ -263,6 +285,9 @@ impl Shard {
                     }
                     Some(Message::Stream(work)) => {
                         tokio::task::spawn_local(invoke::stream::run_here(Rc::clone(&self), *work));
+                    }
+                    Some(Message::Keep(provisioned)) => {
+                        tokio::task::spawn_local(keep::keep(Rc::clone(&self), provisioned));
                     }
                     Some(Message::Retire(serial)) => {
                         self.drop_idle(serial, |_| true);
@@ -289,7 +314,8 @@ impl Shard {
             let now = Instant::now();
             let serials: Vec<u64> = self.idle.borrow().keys().copied().collect();
             for serial in serials {
-                self.drop_idle(serial, |environment| now.duration_since(environment.idle_since) >= patience);
+                let waits_long = |environment: &Environment| now.duration_since(environment.idle_since) >= patience;
+                self.drop_idle(serial, |environment| !environment.kept && waits_long(environment));
             }
         }
     }

@@ -12,6 +12,7 @@ use super::Shard;
 use super::companion;
 use super::environment::{Environment, NoAnswer};
 use super::frame::Answer;
+use super::line::Turn;
 use super::output::{LogStream, Output};
 use super::report;
 use crate::engine::{Engine, Prepared, Process};
@@ -21,7 +22,7 @@ use crate::sandbox::Started;
 use crate::version::Version;
 
 /// Why there is no environment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum StartFailure {
     /// The handler could not be loaded: the error payload.
     Init(Bytes),
@@ -38,25 +39,55 @@ pub(crate) enum StartFailure {
 }
 
 /// How long a start counts as one of those that are going on.
-const TURN: Duration = Duration::from_secs(1);
+const LONGEST_TURN: Duration = Duration::from_secs(1);
 
-/// Starts one. A handler that does not load within AWS's 10 seconds is started again, with the function's own time limit,
-/// as AWS does inside the first invocation.
+/// How long a provisioned environment may take to load its handler, as on AWS.
+const KEPT_INIT_LIMIT: Duration = Duration::from_secs(900);
+
+/// Starts one for who waits. A handler that does not load within AWS's 10 seconds is started again, with the function's
+/// own time limit, as AWS does inside the first invocation.
 pub(super) async fn start(shard: &Rc<Shard>, version: &Arc<Version>) -> Result<Environment, StartFailure> {
-    match attempt(shard, version, shard.engine.pool.init_limit).await {
-        Err(StartFailure::TimedOut) => attempt(shard, version, version.settings.timeout).await,
+    let obstacle = || match shard.is_waited_for(version.serial) {
+        true => version.crash_loop.refusal(Instant::now()),
+        // Other environments have served those who waited.
+        false => Some(StartFailure::NotNeeded),
+    };
+    match attempt(shard, version, shard.engine.pool.init_limit, &obstacle).await {
+        Err(StartFailure::TimedOut) => attempt(shard, version, version.settings.timeout, &obstacle).await,
         other => other,
     }
 }
 
-async fn attempt(shard: &Rc<Shard>, version: &Arc<Version>, limit: Duration) -> Result<Environment, StartFailure> {
-    let Ok(permit) = Arc::clone(&shard.engine.starts).acquire_owned().await else {
+/// Starts one for whoever will come.
+pub(super) async fn start_kept(shard: &Rc<Shard>, version: &Arc<Version>) -> Result<Environment, StartFailure> {
+    let obstacle = || version.is_retired().then_some(StartFailure::NotNeeded);
+    attempt(shard, version, KEPT_INIT_LIMIT, &obstacle).await
+}
+
+/// Starts one when it is the version's turn, unless there is an obstacle by then.
+async fn attempt(
+    shard: &Rc<Shard>,
+    version: &Arc<Version>,
+    limit: Duration,
+    obstacle: &dyn Fn() -> Option<StartFailure>,
+) -> Result<Environment, StartFailure> {
+    let Some(turn) = shard.engine.starts.turn(version.serial).await else {
         return Err(StartFailure::NotNeeded);
     };
-    if !shard.is_waited_for(version.serial) {
-        // Other environments have served those who waited.
-        return Err(StartFailure::NotNeeded);
+    if let Some(failure) = obstacle() {
+        return Err(failure);
     }
+    let result = launch(shard, version, limit, turn).await;
+    version.crash_loop.note(Instant::now(), result.as_ref().err());
+    result
+}
+
+async fn launch(
+    shard: &Rc<Shard>,
+    version: &Arc<Version>,
+    limit: Duration,
+    turn: Turn,
+) -> Result<Environment, StartFailure> {
     let (engine, of_version) = (Arc::clone(&shard.engine), Arc::clone(version));
     let prepared = shard.engine.control.spawn_blocking(move || engine.prepare(&of_version)).await;
     let prepared = match prepared {
@@ -66,11 +97,11 @@ async fn attempt(shard: &Rc<Shard>, version: &Arc<Version>, limit: Duration) -> 
     };
     let began = Instant::now();
     let mut rising = std::pin::pin!(rise(shard, version, prepared, began + limit));
-    let (mut environment, answer) = match tokio::time::timeout(TURN, &mut rising).await {
+    let (mut environment, answer) = match tokio::time::timeout(LONGEST_TURN, &mut rising).await {
         Ok(risen) => risen?,
         Err(_) => {
             // A handler that takes long to load must not keep others from starting.
-            drop(permit);
+            drop(turn);
             rising.await?
         }
     };

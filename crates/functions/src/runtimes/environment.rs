@@ -32,6 +32,8 @@ pub(crate) struct FunctionFacts<'a> {
     pub(crate) json_log_level: Option<&'a str>,
     /// The environment's own stream in it.
     pub(crate) log_stream: &'a str,
+    /// `on-demand` or `provisioned-concurrency`.
+    pub(crate) initialization: &'a str,
     /// Where the SDKs inside reach us.
     pub(crate) endpoint_url: &'a str,
     /// The function's own variables, which win where AWS lets them.
@@ -101,7 +103,7 @@ pub(crate) fn variables(
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
         ("AWS_LAMBDA_LOG_GROUP_NAME", facts.log_group),
         ("AWS_LAMBDA_LOG_STREAM_NAME", facts.log_stream),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", facts.initialization),
         ("AWS_REGION", facts.region),
         ("AWS_DEFAULT_REGION", facts.region),
         ("_HANDLER", facts.handler),

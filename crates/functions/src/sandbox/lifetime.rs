@@ -29,10 +29,24 @@ pub(super) fn bind(parent: Pid) -> io::Result<()> {
 /// Kills an environment's processes: the leader, and its children unless they have left the group. The leader must not
 /// have been waited for yet, so that its number cannot belong to somebody else.
 pub(crate) fn kill_group(leader: Pid) {
-    if let Err(error) = kill_process_group(leader, Signal::KILL)
+    signal_group(leader, Signal::KILL);
+}
+
+/// Stops an environment's processes until they are thawed; who is in the group must be as for [`kill_group`].
+pub(crate) fn freeze_group(leader: Pid) {
+    signal_group(leader, Signal::STOP);
+}
+
+/// Lets an environment's processes go on.
+pub(crate) fn thaw_group(leader: Pid) {
+    signal_group(leader, Signal::CONT);
+}
+
+fn signal_group(leader: Pid, signal: Signal) {
+    if let Err(error) = kill_process_group(leader, signal)
         && error != rustix::io::Errno::SRCH
     {
-        tracing::warn!(%error, process = leader.as_raw_nonzero(), "cannot kill a function's processes");
+        tracing::warn!(%error, ?signal, process = leader.as_raw_nonzero(), "cannot signal a function's processes");
     }
 }
 

@@ -23,7 +23,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Child;
 
-pub(crate) use lifetime::{kill_group, watch_end};
+pub(crate) use lifetime::{freeze_group, kill_group, thaw_group, watch_end};
 pub(crate) use spawner::Spawner;
 
 /// What is to be started.

@@ -5,6 +5,7 @@ mod api;
 mod api_refusals;
 mod behaviour;
 mod client;
+mod concurrency;
 mod extensions;
 mod faults;
 mod lab;

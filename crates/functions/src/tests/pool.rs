@@ -263,3 +263,87 @@ fn no_process_outlives_us() {
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
+
+/// The state of a process: `S` sleeping, `T` stopped, ...
+fn state(process: u64) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap_or('?')
+}
+
+#[test]
+fn what_waits_long_is_frozen_until_the_next_call() {
+    with_settings(Settings { freeze_after: Duration::from_millis(50), ..Settings::default() }, |lab| async move {
+        // A thread and a child go on after the handler has returned.
+        let code = "
+import os, threading
+child = os.fork()
+if child == 0:
+    while True: pass
+count = 0
+def run():
+    global count
+    while True: count += 1
+threading.Thread(target=run, daemon=True).start()
+def handler(event, context): return [os.getpid(), child]
+";
+        lab.python("Busy", code).await;
+        for _ in 0..2 {
+            let processes: Vec<u64> = serde_json::from_value(lab.returned("Busy", "{}").await).unwrap();
+            for process in &processes {
+                eventually("it is frozen", || state(*process) == 'T').await;
+            }
+            // A call is served by the same process, which is thawed for it.
+            assert_eq!(lab.returned("Busy", "{}").await, json!(processes));
+        }
+        // A frozen environment can be ended.
+        let processes: Vec<u64> = serde_json::from_value(lab.returned("Busy", "{}").await).unwrap();
+        eventually("it is frozen", || processes.iter().all(|process| state(*process) == 'T')).await;
+        lab.functions.engine.retire(&lab.version("Busy"));
+        eventually("it is ended", || !processes.iter().any(|process| is_alive(*process))).await;
+    });
+}
+
+#[test]
+fn loads_that_never_end_leave_the_others_room() {
+    on_data_thread(|lab| async move {
+        lab.python("Stuck", "import time\ntime.sleep(1000)\n").await;
+        lab.python("Warm", WHO).await;
+        lab.python("Cold", WHO).await;
+        let warm = lab.returned("Warm", "0").await;
+        let lab = Rc::new(lab);
+        let stuck: Vec<_> = (0..20)
+            .map(|_| {
+                let lab = Rc::clone(&lab);
+                tokio::task::spawn_local(async move { drop(lab.try_invoke("Stuck", "0").await) })
+            })
+            .collect();
+        let environments = lab.functions.engine.directory().join("environments");
+        eventually("some of them load", || std::fs::read_dir(&environments).unwrap().count() > 1).await;
+        assert_eq!(lab.returned("Warm", "0").await, warm);
+        lab.returned("Cold", "0").await;
+        // They would not end before their time is up, and with it the others' turns.
+        assert!(stuck.iter().all(|call| !call.is_finished()));
+        stuck.iter().for_each(tokio::task::JoinHandle::abort);
+    });
+}
+
+#[test]
+fn a_function_that_dies_again_and_again_is_not_started_for_each_call() {
+    on_data_thread(|lab| async move {
+        let mark = lab.folder.path().join("starts").to_string_lossy().into_owned();
+        let set = |configuration: &mut crate::records::Configuration| {
+            configuration.variables = Some([("MARK".to_owned(), mark.clone())].into());
+        };
+        let code = "import os\nopen(os.environ['MARK'], 'a').write('x')\nraise Exception('dies')\n";
+        lab.put("Dies", &super::lab::runtime("python"), &[("index.py", code)], set).await;
+        for _ in 0..100 {
+            // Whether it was started or not, each caller hears what is wrong.
+            assert_eq!(lab.failed("Dies", "0").await["errorMessage"], "dies");
+        }
+        let starts = std::fs::metadata(&mark).unwrap().len();
+        assert!(starts < 50, "{starts} starts for 100 calls");
+        // New code is started at once.
+        lab.python("Dies", WHO).await;
+        lab.returned("Dies", "0").await;
+    });
+}

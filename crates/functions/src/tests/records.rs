@@ -3,6 +3,7 @@
 use serde_json::Value;
 use store::Record;
 
+use crate::concurrency::{ProvisionedRecord, ReservedRecord};
 use crate::layers::{LayerRecord, LayerVersionRecord};
 use crate::records::{AliasRecord, FunctionRecord, PolicyRecord, QueuedEvent, QueuedInvocation, VersionRecord};
 use crate::urls::UrlRecord;
@@ -26,5 +27,8 @@ fn the_first_version_of_each_record_is_read() {
     reads::<LayerVersionRecord>(include_str!("../../cases/records/layer_version-1.json"), "tools/00000000000000000002");
     let id = "8a7b6c5d-0000-4000-8000-000000000001";
     reads::<QueuedInvocation>(include_str!("../../cases/records/queued_invocation-1.json"), id);
+    reads::<ReservedRecord>(include_str!("../../cases/records/function_concurrency-1.json"), "Items");
+    let provisioned = include_str!("../../cases/records/provisioned_concurrency-1.json");
+    reads::<ProvisionedRecord>(provisioned, "Items/prod");
     reads::<QueuedEvent>(include_str!("../../cases/records/queued_event-1.json"), id);
 }

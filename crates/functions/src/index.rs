@@ -35,6 +35,7 @@ struct Function {
     versions: HashMap<Arc<str>, Indexed>,
     aliases: HashMap<String, Alias>,
     policies: HashMap<String, Vec<Statement>>,
+    allows_recursion: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +107,11 @@ impl Index {
         }
     }
 
+    /// Whether a function, by its unqualified ARN, may call itself by way of others without end.
+    pub(crate) fn allows_recursion(&self, arn: &str) -> bool {
+        self.functions.load().get(arn).is_some_and(|function| function.allows_recursion)
+    }
+
     /// How many functions there are, and how many bytes the zips of all their versions take.
     pub(crate) fn code_usage(&self, scope: &Scope) -> (usize, u64) {
         let (functions, prefix) = (self.functions.load(), function_arn(scope, ""));
@@ -149,7 +155,8 @@ impl Index {
                 });
                 let policies = policies.into_iter().map(|policy| (policy.record.qualifier, policy.record.statements));
                 let (versions, aliases, policies) = (builder.versions, aliases.collect(), policies.collect());
-                let function = Function { places, versions, aliases, policies };
+                let allows_recursion = function.record.allows_recursion;
+                let function = Function { places, versions, aliases, policies, allows_recursion };
                 let provisioned = store.list_tree::<ProvisionedRecord>(scope, name).await?;
                 let provisioned: Vec<_> = provisioned.into_iter().map(|stored| stored.record).collect();
                 let reserved = store.get::<ReservedRecord>(scope, name).await?.map(|stored| stored.record);

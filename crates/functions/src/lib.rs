@@ -17,6 +17,7 @@ mod package;
 mod pool;
 mod queue;
 mod records;
+mod recursion;
 mod runtime_api;
 mod runtimes;
 mod sandbox;

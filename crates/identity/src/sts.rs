@@ -50,6 +50,7 @@ mod tests {
             operation: "GetCallerIdentity",
             host: String::new(),
             user_agent: String::new(),
+            trace_id: None,
         };
         let answer = identity.get_caller_identity(call, model::GetCallerIdentityRequest {}).await.unwrap();
         assert_eq!(answer.account.as_deref(), Some("123456789012"));

@@ -24,6 +24,8 @@ pub struct Call {
     pub host: String,
     /// The `User-Agent` of the request; empty when it sent none.
     pub user_agent: String,
+    /// The trace that the request belongs to (`X-Amzn-Trace-Id`), which SDKs inside functions pass on; at most 1,024 bytes.
+    pub trace_id: Option<String>,
 }
 
 impl Call {

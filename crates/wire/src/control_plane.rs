@@ -202,9 +202,18 @@ impl ControlPlane {
                 .and_then(|agent| agent.to_str().ok())
                 .unwrap_or_default()
                 .into(),
+            trace_id: request
+                .headers
+                .get("x-amzn-trace-id")
+                .and_then(|trace| trace.to_str().ok())
+                .filter(|trace| !trace.is_empty() && trace.len() <= TRACE_BYTES)
+                .map(str::to_owned),
         }
     }
 }
+
+/// The longest trace header that is taken.
+const TRACE_BYTES: usize = 1024;
 
 fn is_account(key: &str) -> bool {
     key.len() == 12 && key.bytes().all(|digit| digit.is_ascii_digit())

@@ -16,6 +16,7 @@ use super::configure::not_yet;
 use super::names::Named;
 use super::{conflict, invalid, not_found, refuse};
 use crate::Functions;
+use crate::recursion::{self, Loop};
 
 /// The longest client context, in base64.
 const CLIENT_CONTEXT_BYTES: usize = 3583;
@@ -34,9 +35,7 @@ pub(super) async fn invoke(
         }
     }
     let function_arn = named.qualified_arn();
-    let found = functions.index.resolve(&function_arn, &Caller::Trusted);
-    let is_sampled = found.is_ok_and(|version| version.settings.traced);
-    let trace = trace_header(functions.engine.clock.now().whole_seconds(), is_sampled);
+    let trace = functions.trace(&call, &named)?;
     let invocation = Invocation {
         function_arn: function_arn.into(),
         payload: input.payload.map_or_else(Bytes::new, |Sensitive(Blob(payload))| payload),
@@ -72,6 +71,34 @@ pub(super) async fn invoke(
     let answer = Answer::from(output).with_header(remapped, HeaderValue::from_static("0"));
     let trace = HeaderValue::try_from(trace).map_err(ApiError::internal)?;
     Ok(answer.with_header(HeaderName::from_static("x-amzn-trace-id"), trace))
+}
+
+impl Functions {
+    /// The trace header of an invocation: that of the call, where it comes from a function, with one round more.
+    ///
+    /// # Errors
+    /// Where the function is run without end by what it does itself.
+    pub(super) fn trace(&self, call: &Call, named: &Named) -> Result<String, ApiError> {
+        let arn = named.arn();
+        let trace = match call.trace_id.as_ref().filter(|given| given.starts_with("Root=")) {
+            Some(given) => given.clone(),
+            None => {
+                let found = self.index.resolve(&named.qualified_arn(), &Caller::Trusted);
+                let is_sampled = found.is_ok_and(|version| version.settings.traced);
+                trace_header(self.engine.clock.now().whole_seconds(), is_sampled)
+            }
+        };
+        match recursion::advance(&trace, &arn) {
+            Ok(advanced) => Ok(advanced),
+            Err(Loop) if self.index.allows_recursion(&arn) => Ok(trace),
+            Err(Loop) => Err(refuse(
+                &errors::RECURSIVE_INVOCATION_EXCEPTION,
+                format!(
+                    "Lambda has detected that {arn} is invoked in a recursive loop and has stopped the invocation."
+                ),
+            )),
+        }
+    }
 }
 
 /// A trace of the call's own: `Root=1-{8 hex of the time}-{24 hex};Parent={16 hex};Sampled=0`.

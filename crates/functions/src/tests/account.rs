@@ -138,3 +138,30 @@ fn recursion_runtimes_and_code_signing_are_told() {
         assert_eq!(get(&signing.replace("Items", "None")).await.status, 404);
     });
 }
+
+#[test]
+fn a_function_that_calls_itself_is_stopped_unless_it_may() {
+    on_data_thread(|lab| async move {
+        let client = Client::of(&lab);
+        let code = "import os\ndef handler(e, c): return os.environ['_X_AMZN_TRACE_ID']\n";
+        client.create("Items", code).await;
+        client.create("Others", code).await;
+        // What an SDK inside the function does: it passes on the trace that the function was called with.
+        let round = async |name: &str, trace: &str| {
+            let headers = [("x-amzn-trace-id", trace)];
+            client.call("POST", &format!("/2015-03-31/functions/{name}/invocations"), &headers, "{}".into()).await
+        };
+        let mut trace = client.ask("POST", "/Items/invocations", json!({})).await.json().as_str().unwrap().to_owned();
+        let root = trace.split(';').next().unwrap().to_owned();
+        for _ in 1..16 {
+            trace = round("Items", &trace).await.json().as_str().unwrap().to_owned();
+            assert!(trace.starts_with(&root), "{trace}");
+        }
+        let (status, code, _) = round("Items", &trace).await.error();
+        assert_eq!((status, code.as_str()), (400, "RecursiveInvocationException"));
+        assert_eq!(round("Others", &trace).await.status, 200);
+        let allow = json!({ "RecursiveLoop": "Allow" });
+        client.ask_at("PUT", "/2024-08-31/functions/Items/recursion-config", allow).await;
+        assert_eq!(round("Items", &trace).await.status, 200);
+    });
+}

@@ -33,6 +33,7 @@ fn call() -> Call {
         operation: "",
         host: String::new(),
         user_agent: String::new(),
+        trace_id: None,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct AccountLimits {
     pub apis: usize,
     /// Functions that may run at once in an account and region. AWS: 1,000.
     pub concurrent_functions: usize,
+    /// Bytes that the zips of all functions and layers may take in an account and region. AWS: 75 GB.
+    pub code_bytes: u64,
 }
 
 impl AccountLimits {
@@ -36,6 +38,7 @@ impl AccountLimits {
         vpc_links: 20,
         apis: 600,
         concurrent_functions: 1_000,
+        code_bytes: 80_530_636_800,
     };
 
     /// No quota but what memory allows.
@@ -49,6 +52,7 @@ impl AccountLimits {
         vpc_links: usize::MAX,
         apis: usize::MAX,
         concurrent_functions: usize::MAX,
+        code_bytes: u64::MAX,
     };
 }
 

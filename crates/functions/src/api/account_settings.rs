@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use model_lambda as model;
+use model_lambda::errors;
 use store::Scope;
 use wire::{ApiError, Call};
 
 use super::functions::PAGE;
 use super::package::ZIPPED_BYTES;
-use super::scope;
+use super::{refuse, scope};
 use crate::Functions;
 use crate::layers::LayerRecord;
 use crate::package::UNPACKED_BYTES;
-
-/// How many bytes all zips of an account may take in a region: 75 GB.
-pub(super) const TOTAL_CODE_BYTES: u64 = 80_530_636_800;
 
 pub(super) async fn get_account_settings(
     functions: Arc<Functions>,
@@ -25,7 +23,7 @@ pub(super) async fn get_account_settings(
     let (count, code_size) = functions.code_usage(&scope).await?;
     let account = functions.index.account(&functions.engine, &scope).await;
     let limit = model::AccountLimit {
-        total_code_size: i64::try_from(TOTAL_CODE_BYTES).ok(),
+        total_code_size: Some(i64::try_from(functions.engine.limits.code_bytes).unwrap_or(i64::MAX)),
         code_size_unzipped: i64::try_from(UNPACKED_BYTES).ok(),
         code_size_zipped: i64::try_from(ZIPPED_BYTES).ok(),
         concurrent_executions: i32::try_from(account.quota()).ok(),
@@ -39,6 +37,15 @@ pub(super) async fn get_account_settings(
 }
 
 impl Functions {
+    /// Refuses what would make all code of the account take more than it may.
+    pub(super) async fn check_code_storage(&self, scope: &Scope, more: u64) -> Result<(), ApiError> {
+        let (_, used) = self.code_usage(scope).await?;
+        match used.saturating_add(more) > self.engine.limits.code_bytes {
+            true => Err(refuse(&errors::CODE_STORAGE_EXCEEDED_EXCEPTION, "Code storage limit exceeded.")),
+            false => Ok(()),
+        }
+    }
+
     /// How many functions there are, and how many bytes the zips of all their versions and of all layers take. A zip
     /// counts as often as it is used.
     pub(super) async fn code_usage(&self, scope: &Scope) -> Result<(usize, u64), ApiError> {

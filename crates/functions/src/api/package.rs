@@ -69,6 +69,7 @@ impl Functions {
         let unpacked = self.engine.control.spawn_blocking(move || functions.engine.unpacked(code, Some(&bytes)));
         unpacked.await.map_err(ApiError::internal)?.map_err(refused)?;
         let size = zip.len() as u64;
+        self.check_code_storage(owner, size).await?;
         let code = self.blobs.put(zip).await.map_err(ApiError::internal)?;
         Ok(Taken { code, size })
     }

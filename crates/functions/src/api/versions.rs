@@ -94,6 +94,7 @@ impl Functions {
         {
             return Ok(last.record);
         }
+        self.check_code_storage(&named.scope, record.latest.code_size).await?;
         let description = input.description.clone().unwrap_or_else(|| record.latest.description.clone());
         let configuration = Configuration { description, revision_id: base::ids::uuid(), ..record.latest.clone() };
         let version = VersionRecord { function: named.name.clone(), number: record.next_version, configuration };

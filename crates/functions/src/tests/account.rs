@@ -1,12 +1,14 @@
 //! Tags, the account's settings, and the small settings of functions.
 
+use base::limits::AccountLimits;
 use serde_json::{Value, json};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::client::{Client, package};
-use super::lab::{on_data_thread, zip};
+use super::lab::{on_data_thread, with_settings, zip};
+use crate::Settings;
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:Items";
 const CODE: &str = "def handler(e, c): return 1\n";
@@ -163,5 +165,26 @@ fn a_function_that_calls_itself_is_stopped_unless_it_may() {
         let allow = json!({ "RecursiveLoop": "Allow" });
         client.ask_at("PUT", "/2024-08-31/functions/Items/recursion-config", allow).await;
         assert_eq!(round("Items", &trace).await.status, 200);
+    });
+}
+
+#[test]
+fn code_is_kept_up_to_the_accounts_limit() {
+    let size = STANDARD.decode(package(CODE)).unwrap().len() as u64;
+    let limits = AccountLimits { code_bytes: 3 * size, ..AccountLimits::AWS };
+    with_settings(Settings { limits, ..Settings::default() }, |lab| async move {
+        let client = Client::of(&lab);
+        let full = (400, "CodeStorageExceededException".to_owned(), "Code storage limit exceeded.".to_owned());
+        let layer = json!({ "Content": { "ZipFile": package(CODE) } });
+        let publish = async || client.ask_at("POST", "/2018-10-31/layers/tools/versions", layer.clone()).await;
+        assert_eq!(client.create("Items", CODE).await.status, 201);
+        assert_eq!(publish().await.status, 201);
+        assert_eq!(client.ask("POST", "/Items/versions", json!({})).await.status, 201);
+        assert_eq!(publish().await.error(), full);
+        assert_eq!(client.create("Others", CODE).await.error(), full);
+        client.ask("PUT", "/Items/configuration", json!({ "Timeout": 9 })).await;
+        assert_eq!(client.ask("POST", "/Items/versions", json!({})).await.error(), full);
+        client.ask_at("DELETE", "/2018-10-31/layers/tools/versions/1", Value::Null).await;
+        assert_eq!(client.create("Others", CODE).await.status, 201);
     });
 }

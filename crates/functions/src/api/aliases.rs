@@ -12,7 +12,7 @@ use super::names::Named;
 use super::{Failure, attempts, check_revision, conflict, invalid, not_found, page_size};
 use crate::Functions;
 use crate::concurrency::{ProvisionedRecord, provisioned_key};
-use crate::records::{AliasRecord, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key};
+use crate::records::{AliasRecord, Configuration, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key};
 use crate::urls::UrlRecord;
 
 pub(super) async fn create_alias(
@@ -76,7 +76,7 @@ pub(super) async fn update_alias(
         if input.routing_config.is_some() {
             alias.additional = functions.routing(&named, &alias.version, input.routing_config.as_ref()).await?;
         } else if let Some((other, _)) = &alias.additional {
-            check_pair(&alias.version, other)?;
+            functions.check_pair(&named, &alias.version, other).await?;
         }
         alias.revision_id = base::ids::uuid();
         functions.commit_alias(&named, &function, Transaction::new().update(&named.scope, &alias, revision)).await?;
@@ -159,36 +159,42 @@ fn show(named: &Named, alias: AliasRecord) -> AliasConfiguration {
     }
 }
 
-/// The two versions of an alias must differ and be published.
-fn check_pair(version: &str, other: &str) -> Result<(), ApiError> {
-    if version == other {
-        return Err(invalid(format!(
-            "Invalid function version {other}. Function version {other} is already included in routing configuration."
-        )));
-    }
-    if version == LATEST || other == LATEST {
-        return Err(invalid("$LATEST is not supported for an alias pointing to more than 1 version"));
-    }
-    Ok(())
-}
-
 impl Functions {
+    /// The two versions of an alias must differ, be published and run as the same role.
+    async fn check_pair(&self, named: &Named, version: &str, other: &str) -> Result<(), ApiError> {
+        if version == other {
+            return Err(invalid(format!(
+                "Invalid function version {other}. Function version {other} is already included in routing configuration."
+            )));
+        }
+        if version == LATEST || other == LATEST {
+            return Err(invalid("$LATEST is not supported for an alias pointing to more than 1 version"));
+        }
+        let (one, another) = (self.check_version(named, version).await?, self.check_version(named, other).await?);
+        if one.map(|one| one.role) != another.map(|another| another.role) {
+            return Err(invalid(format!(
+                "Function versions {version} and {other} have different roles, which an alias cannot point to at once."
+            )));
+        }
+        Ok(())
+    }
+
     /// The row of an alias.
     pub(super) async fn alias(&self, named: &Named, alias: &str) -> Result<Option<Stored<AliasRecord>>, ApiError> {
         let key = format!("{}/{alias}", named.name);
         self.store.get(&named.scope, &key).await.map_err(ApiError::internal)
     }
 
-    /// A version that an alias is to point to must be there.
-    async fn check_version(&self, named: &Named, version: &str) -> Result<(), ApiError> {
+    /// A version that an alias is to point to must be there. Returns its configuration; `None` for `$LATEST`.
+    async fn check_version(&self, named: &Named, version: &str) -> Result<Option<Configuration>, ApiError> {
         if version == LATEST {
-            return Ok(());
+            return Ok(None);
         }
         let missing = || not_found(format!("Function not found: {}:{version}", named.arn()));
         let number = version.parse().map_err(|_| missing())?;
         let key = version_key(&named.name, number);
         let found = self.store.get::<VersionRecord>(&named.scope, &key).await.map_err(ApiError::internal)?;
-        found.map(|_| ()).ok_or_else(missing)
+        found.map(|found| Some(found.record.configuration)).ok_or_else(missing)
     }
 
     /// Checks `RoutingConfig`.
@@ -204,8 +210,7 @@ impl Functions {
         if weights.next().is_some() {
             return Err(invalid("Number of items in AdditionalVersionWeights cannot be greater than 1"));
         }
-        check_pair(version, other)?;
-        self.check_version(named, other).await?;
+        self.check_pair(named, version, other).await?;
         Ok(Some((other.clone(), *weight)))
     }
 

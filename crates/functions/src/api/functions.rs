@@ -1,4 +1,4 @@
-//! Functions themselves: create, get, list, delete.
+//! Functions themselves: create, get, delete.
 
 use std::sync::Arc;
 
@@ -11,10 +11,9 @@ use super::configure::{self, NotYet, not_yet};
 use super::describe::{Shown, describe};
 use super::names::Named;
 use super::package::Source;
-use super::{Failure, attempts, conflict, invalid, page_size, tags};
+use super::{Failure, attempts, conflict, invalid, tags};
 use crate::Functions;
 use crate::concurrency::{ProvisionedRecord, ReservedRecord, provisioned_key};
-use crate::index::function_arn;
 use crate::records::{
     AliasRecord, Configuration, EPHEMERAL_STORAGE, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key,
 };
@@ -181,42 +180,6 @@ pub(super) async fn get_function_configuration(
     let named = Named::read(&call, &input.function_name, input.qualifier.as_deref())?;
     let (_, number, configuration) = functions.look_up(&named).await?;
     Ok(describe(&named.scope, &named.name, named.qualified_arn(), &number, &configuration, Shown::Settled))
-}
-
-pub(super) async fn list_functions(
-    functions: Arc<Functions>,
-    call: Call,
-    input: model::ListFunctionsRequest,
-) -> Result<model::ListFunctionsResponse, ApiError> {
-    if input.master_region.is_some_and(|region| region != "ALL" && region != *call.region) {
-        return Ok(model::ListFunctionsResponse { functions: Some(Vec::new()), next_marker: None });
-    }
-    let scope = super::scope(&call);
-    let size = page_size(input.max_items, PAGE);
-    let mut page = functions
-        .store
-        .list::<FunctionRecord>(&scope, "", input.marker.as_deref(), size + 1)
-        .await
-        .map_err(ApiError::internal)?;
-    let more = page.len() > size;
-    page.truncate(size);
-    let next_marker = page.last().filter(|_| more).map(|last| last.record.name.clone());
-    let mut shown = Vec::new();
-    for Stored { record, .. } in page {
-        let arn = function_arn(&scope, &record.name);
-        let all = input.function_version.as_deref() == Some("ALL");
-        let first = if all { format!("{arn}:{LATEST}") } else { arn.clone() };
-        shown.push(describe(&scope, &record.name, first, LATEST, &record.latest, Shown::Listed));
-        if all {
-            let versions = functions.store.list_tree::<VersionRecord>(&scope, &record.name).await;
-            for version in versions.map_err(ApiError::internal)? {
-                let VersionRecord { number, configuration, .. } = version.record;
-                let (arn, number) = (format!("{arn}:{number}"), number.to_string());
-                shown.push(describe(&scope, &record.name, arn, &number, &configuration, Shown::Listed));
-            }
-        }
-    }
-    Ok(model::ListFunctionsResponse { functions: Some(shown), next_marker })
 }
 
 pub(super) async fn delete_function(

@@ -14,6 +14,7 @@ mod functions;
 mod invoke;
 mod layer_permissions;
 mod layers;
+mod listing;
 mod locations;
 mod names;
 mod package;
@@ -46,7 +47,7 @@ pub(crate) fn service(functions: Arc<Functions>) -> Service<Functions> {
         .operation(model::CreateFunction, functions::create_function)
         .operation(model::GetFunction, functions::get_function)
         .operation(model::GetFunctionConfiguration, functions::get_function_configuration)
-        .operation(model::ListFunctions, functions::list_functions)
+        .operation(model::ListFunctions, listing::list_functions)
         .operation(model::DeleteFunction, functions::delete_function)
         .operation(model::UpdateFunctionCode, update::update_function_code)
         .operation(model::UpdateFunctionConfiguration, update::update_function_configuration)

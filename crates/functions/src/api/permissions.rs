@@ -26,6 +26,9 @@ pub(super) async fn add_permission(
     if named.qualifier.as_deref() == Some(LATEST) {
         return Err(invalid("We currently do not support adding policies for $LATEST."));
     }
+    if input.function_url_auth_type.is_some() && input.action != "lambda:InvokeFunctionUrl" {
+        return Err(invalid("FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action"));
+    }
     if !is_principal(&input.principal) {
         return Err(invalid("The provided principal was invalid. Please check the principal and try again."));
     }
@@ -52,10 +55,9 @@ pub(super) async fn remove_permission(
 ) -> Result<(), ApiError> {
     let named = Named::read(&call, &input.function_name, input.qualifier.as_deref())?;
     attempts(async || {
-        if functions.function(&named).await?.is_none() {
-            return Err(not_found(format!("No policy found for: {}", named.qualified_arn())).into());
-        }
-        functions.check_qualifier(&named).await?;
+        let nowhere = || not_found(format!("No policy found for: {}", named.qualified_arn()));
+        let function = functions.function(&named).await?.ok_or_else(nowhere)?;
+        functions.check_qualifier(&named, &function.record).await?;
         let missing = || not_found("No policy is associated with the given resource.");
         let Stored { record: mut policy, revision } = functions.policy(&named).await?.ok_or_else(missing)?;
         check_revision(input.revision_id.as_deref(), &policy.revision_id, "GetPolicy")?;
@@ -157,28 +159,29 @@ impl Functions {
         self.store.get(&named.scope, &policy_key(named)).await.map_err(ApiError::internal)
     }
 
-    /// What a policy is given to must be there: the version or alias that was named.
-    async fn check_qualifier(&self, named: &Named) -> Result<(), ApiError> {
+    /// What a policy is given to must be there: the version or alias that was named, or else the function. Returns its
+    /// revision id, which stands in for that of a policy that is not there yet.
+    async fn check_qualifier(&self, named: &Named, function: &FunctionRecord) -> Result<String, ApiError> {
         let Some(qualifier) = named.qualifier.as_deref().filter(|qualifier| *qualifier != LATEST) else {
-            return Ok(());
+            return Ok(function.latest.revision_id.clone());
         };
         if let Ok(number) = qualifier.parse() {
             let key = version_key(&named.name, number);
             let version = self.store.get::<VersionRecord>(&named.scope, &key).await.map_err(ApiError::internal)?;
-            return version.map(|_| ()).ok_or_else(|| named.missing());
+            return version.map(|found| found.record.configuration.revision_id).ok_or_else(|| named.missing());
         }
         let is_name = qualifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         if !is_name {
             return Err(named.missing());
         }
         let alias = self.alias(named, qualifier).await?;
-        alias.map(|_| ()).ok_or_else(|| aliases::missing(named, qualifier))
+        alias.map(|found| found.record.revision_id).ok_or_else(|| aliases::missing(named, qualifier))
     }
 
     async fn try_add(&self, named: &Named, statement: &Statement, revision_id: Option<&str>) -> Result<(), Failure> {
         let unqualified = Named { qualifier: None, ..named.clone() };
         let function = self.function(named).await?.ok_or_else(|| unqualified.missing())?;
-        self.check_qualifier(named).await?;
+        let owner_revision = self.check_qualifier(named, &function.record).await?;
         let before = self.policy(named).await?;
         let mut policy = before.as_ref().map_or_else(
             || PolicyRecord {
@@ -189,9 +192,8 @@ impl Functions {
             },
             |before| before.record.clone(),
         );
-        if before.is_some() {
-            check_revision(revision_id, &policy.revision_id, "GetPolicy")?;
-        }
+        let revision = before.as_ref().map_or(&owner_revision, |before| &before.record.revision_id);
+        check_revision(revision_id, revision, "GetPolicy")?;
         if policy.statements.iter().any(|other| other.sid == statement.sid) {
             let sid = &statement.sid;
             let message = format!(

@@ -67,8 +67,8 @@ impl Lease {
 
     /// Begins the platform's lines about an invocation, if anybody is to read them; `has_tail` says that its caller is.
     pub(crate) fn begin_report(&mut self, request_id: &str, has_tail: bool) {
-        let held = self.held();
-        held.report = Report::begin(&held.environment, request_id, has_tail);
+        let Some(held) = self.held.as_mut() else { return };
+        held.report = Report::begin(&held.environment, &self.shard.engine.clock, request_id, has_tail);
     }
 
     /// Ends them. Returns the log's tail for a caller who asked for it.

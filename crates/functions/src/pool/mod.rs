@@ -7,6 +7,7 @@
 mod companion;
 mod crash_loop;
 mod environment;
+mod events;
 mod frame;
 mod freeze;
 mod keep;

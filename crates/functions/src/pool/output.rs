@@ -132,6 +132,13 @@ impl Output {
         }
     }
 
+    /// Adds a line of the platform's own to a log in JSON, if it is one that is kept.
+    pub(crate) fn platform_event(&self, line: Option<String>) {
+        if let Some(line) = line {
+            self.platform_line(&line);
+        }
+    }
+
     /// Reads up to a turn's worth; true when nothing more is there for now.
     fn read_some(&self) -> bool {
         let mut buffer = [0; 16_384];

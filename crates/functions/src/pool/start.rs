@@ -110,7 +110,7 @@ async fn launch(
     }
     match answer {
         Ok(Answer::InitFailed(payload)) => {
-            report::init_failed(&environment, began.elapsed(), &payload);
+            report::init_failed(&environment, &shard.engine.clock, began.elapsed(), &payload);
             shard.end(environment);
             Err(StartFailure::Init(payload))
         }
@@ -168,7 +168,7 @@ fn adopt(
         }
     };
     if output.is_kept() {
-        output.platform_line(&report::init_start(&version.settings));
+        output.platform_event(report::init_start(&version.settings, shard.engine.clock.now()));
     }
     tokio::task::spawn_local(output.follow());
     shard.note(&environment.life);

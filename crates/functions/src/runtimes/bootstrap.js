@@ -118,6 +118,11 @@ function describe(error) {
 }
 
 function logError(label, error, described) {
+  if (jsonLog) {
+    const { trace, ...rest } = described;
+    writeJson('ERROR', [{ ...rest, stackTrace: trace }]);
+    return;
+  }
   let text;
   try {
     text = JSON.stringify({ ...described, stack: described.trace, trace: undefined });
@@ -129,8 +134,40 @@ function logError(label, error, described) {
 
 // ------------------------------------------------------------------------------------------------ logging
 
+// Of a log in JSON only what has at least the configured level is kept.
+const jsonLog = env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+const leastLevel = LEVELS.indexOf(env.AWS_LAMBDA_LOG_LEVEL);
+
 function writeLine(level, message) {
-  const line = `${new Date().toISOString()}\t${requestId}\t${level}\t${message}`.replace(/\n/g, '\r') + '\n';
+  print(`${new Date().toISOString()}\t${requestId}\t${level}\t${message}`.replace(/\n/g, '\r') + '\n');
+}
+
+function asObject(error) {
+  return { errorType: error.name, errorMessage: error.message, stackTrace: String(error.stack).split('\n') };
+}
+
+function writeJson(level, values) {
+  if (LEVELS.indexOf(level) < leastLevel) return;
+  const line = { timestamp: new Date().toISOString(), level, requestId };
+  let text;
+  if (values.length === 1) {
+    line.message = values[0];
+    try {
+      text = JSON.stringify(line, (key, value) => (util.types.isNativeError(value) ? asObject(value) : value));
+    } catch {
+      // What refers to itself has no JSON.
+      line.message = util.format(values[0]);
+    }
+  } else {
+    line.message = util.format(...values);
+    const error = values.find((value) => util.types.isNativeError(value));
+    if (error) Object.assign(line, asObject(error));
+  }
+  print((text === undefined ? JSON.stringify(line) : text) + '\n');
+}
+
+function print(line) {
   const bytes = Buffer.from(line);
   try {
     writeAll(1, bytes, bytes.length);
@@ -140,13 +177,16 @@ function writeLine(level, message) {
 }
 
 for (const [name, level] of [['log', 'INFO'], ['debug', 'DEBUG'], ['info', 'INFO'], ['warn', 'WARN'], ['error', 'ERROR']]) {
-  console[name] = (...values) => writeLine(level, util.format(...values));
+  console[name] = jsonLog
+    ? (...values) => writeJson(level, values)
+    : (...values) => writeLine(level, util.format(...values));
 }
 console.trace = (...values) => {
   const here = new Error(util.format(...values));
   here.name = 'Trace';
   Error.captureStackTrace(here, console.trace);
-  writeLine('TRACE', here.stack);
+  if (jsonLog) writeJson('TRACE', [here.stack]);
+  else writeLine('TRACE', here.stack);
 };
 
 // ------------------------------------------------------------------------------------------------ one event

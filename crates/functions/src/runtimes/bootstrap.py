@@ -209,6 +209,10 @@ def describe(error, request_id):
     if os.environ.get("AWS_EXECUTION_ENV") == "AWS_Lambda_python3.8":
         # The last of AWS's runtimes that does not tell it.
         del payload["requestId"]
+    if JSON_LOG:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        print(json.dumps({"timestamp": stamp, "log_level": "ERROR", **payload}))
+        return json.dumps(payload)
     lines = [f"[ERROR] {kind}: {message}"]
     if trace:
         lines += ["Traceback (most recent call last):", *[line.rstrip("\n") for line in trace]]
@@ -225,8 +229,47 @@ class Current:
     request_id = ""
 
 
+JSON_LOG = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
+
+
+def json_formatter(logging):
+    """Writes a record as one line of JSON, with what the program has added to it."""
+    own = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "taskName"}
+
+    def format_record(record):
+        line = {
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            import traceback
+
+            kind, error, trace = record.exc_info
+            line["stackTrace"] = [text.rstrip("\n") for text in traceback.format_tb(trace)]
+            line["errorType"] = kind.__name__
+            line["errorMessage"] = str(error)
+            line["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+        line["requestId"] = record.aws_request_id or None
+        line.update((name, value) for name, value in vars(record).items() if name not in own and name[:1] != "_")
+        return json.dumps({name: value for name, value in line.items() if value is not None}, default=str) + "\n"
+
+    formatter = logging.Formatter()
+    formatter.format = format_record
+    return formatter
+
+
+def configure_json_logging(logging):
+    """The level of the log's configuration, and a name for the one that Python has none for."""
+    logging.addLevelName(5, "TRACE")
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL")
+    if level in ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"):
+        logging.getLogger().setLevel(level)
+
+
 def configure_logging(logging):
-    """Gives the root logger AWS's text format."""
+    """Gives the root logger AWS's text format, or that of a log in JSON."""
 
     class Handler(logging.Handler):
         def emit(self, record):
@@ -241,9 +284,11 @@ def configure_logging(logging):
         "[%(levelname)s]\t%(asctime)s.%(msecs)dZ\t%(aws_request_id)s\t%(message)s\n", "%Y-%m-%dT%H:%M:%S"
     )
     formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(json_formatter(logging) if JSON_LOG else formatter)
     handler.addFilter(add_request_id)
     logging.getLogger().addHandler(handler)
+    if JSON_LOG:
+        configure_json_logging(logging)
 
 
 class LoggingWatch:

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::client::{Client, create};
-use super::lab::{on_data_thread, with_settings, zip};
+use super::lab::{Lab, on_data_thread, runtime, with_settings, zip};
 use crate::Settings;
+use crate::records::LogLevels;
 
 const ECHO: &str = "def handler(event, context): return 'one'\n";
 const ENVIRONMENT: &str = "import os\ndef handler(event, context): return dict(os.environ)\n";
@@ -180,5 +181,203 @@ fn ephemeral_storage_is_kept() {
         client.ask("PUT", "/Items/configuration", json!({ "Description": "d" })).await;
         let shown = client.ask("GET", "/Items/configuration", Value::Null).await.json();
         assert_eq!(shown["EphemeralStorage"], json!({ "Size": 10_240 }));
+    });
+}
+
+/// The lines of a log in JSON.
+async fn json_tail(lab: &Lab, name: &str, event: &str) -> Vec<Value> {
+    let tail = lab.tail(name, event).await;
+    tail.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{tail}"))).collect()
+}
+
+fn in_json(application: &str, system: &str) -> impl Fn(&mut crate::records::Configuration) {
+    let levels = LogLevels { application: application.to_owned(), system: system.to_owned() };
+    move |configuration| configuration.json_log = Some(levels.clone())
+}
+
+#[test]
+fn a_json_log_of_python() {
+    const CODE: &str = r#"
+import logging
+log = logging.getLogger("own")
+def handler(event, context):
+    log.debug("hidden")
+    log.warning("seen %s", 1, extra={"order": 7})
+    if event.get("raise"): raise ValueError("oh")
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        log.exception("caught")
+"#;
+    on_data_thread(|lab| async move {
+        let runtime = runtime("python");
+        lab.put("Items", &runtime, &[("index.py", CODE)], in_json("INFO", "DEBUG")).await;
+        let lines = json_tail(&lab, "Items", "{}").await;
+        let kinds: Vec<&str> = lines.iter().filter_map(|line| line["type"].as_str()).collect();
+        assert_eq!(kinds, ["platform.start", "platform.runtimeDone", "platform.report"]);
+        let (start, report) = (&lines[0]["record"], &lines[4]["record"]);
+        assert_eq!((&start["version"], &report["status"]), (&json!("$LATEST"), &json!("success")));
+        assert_eq!(report["metrics"]["memorySizeMB"], 256);
+        assert!(report["metrics"]["initDurationMs"].is_number() && report["metrics"]["billedDurationMs"].is_u64());
+        let warning = lines[1].as_object().unwrap();
+        assert_eq!(
+            (&warning["level"], &warning["message"], &warning["logger"]),
+            (&json!("WARNING"), &json!("seen 1"), &json!("own"))
+        );
+        assert_eq!((&warning["order"], &warning["requestId"]), (&json!(7), &start["requestId"]));
+        assert_eq!(warning.len(), 6, "{warning:?}");
+        let caught = &lines[2];
+        assert_eq!(
+            (&caught["errorType"], &caught["errorMessage"]),
+            (&json!("ZeroDivisionError"), &json!("division by zero"))
+        );
+        assert!(
+            caught["stackTrace"].is_array() && caught["location"].as_str().unwrap().ends_with(":handler:11"),
+            "{caught}"
+        );
+
+        lab.put("Items", &runtime, &[("index.py", CODE)], in_json("DEBUG", "WARN")).await;
+        let lines = json_tail(&lab, "Items", "{\"raise\":1}").await;
+        assert_eq!((&lines[0]["message"], lines.len()), (&json!("hidden"), 5), "{lines:?}");
+        assert_eq!((&lines[2]["log_level"], &lines[2]["errorMessage"]), (&json!("ERROR"), &json!("oh")));
+        assert_eq!((&lines[4]["type"], &lines[4]["record"]["status"]), (&json!("platform.report"), &json!("error")));
+    });
+}
+
+#[test]
+fn a_json_log_of_node() {
+    const CODE: &str = r#"
+exports.handler = async (event) => {
+  console.debug("hidden");
+  console.log("plain");
+  console.info({ an: "object" });
+  console.warn("two %s", "values", new TypeError("oh"));
+  const round = {}; round.self = round;
+  console.error(round);
+  if (event.raise) throw new RangeError("thrown");
+};
+"#;
+    on_data_thread(|lab| async move {
+        lab.put("Items", &runtime("nodejs"), &[("index.js", CODE)], in_json("INFO", "WARN")).await;
+        let lines = json_tail(&lab, "Items", "{\"raise\":1}").await;
+        let levels: Vec<&str> = lines.iter().filter_map(|line| line["level"].as_str()).collect();
+        assert_eq!(levels, ["INFO", "INFO", "WARN", "ERROR", "ERROR"]);
+        assert_eq!((&lines[0]["message"], &lines[1]["message"]), (&json!("plain"), &json!({ "an": "object" })));
+        assert!(lines[2]["message"].as_str().unwrap().starts_with("two values"));
+        assert_eq!((&lines[2]["errorType"], &lines[2]["errorMessage"]), (&json!("TypeError"), &json!("oh")));
+        assert!(lines[3]["message"].as_str().unwrap().contains("Circular"));
+        assert_eq!(lines[4]["message"]["errorType"], "RangeError");
+        let report = &lines[6];
+        assert_eq!(
+            (&report["type"], &report["record"]["requestId"]),
+            (&json!("platform.report"), &lines[0]["requestId"])
+        );
+    });
+}
+
+#[test]
+fn lists_are_shown_page_by_page() {
+    on_data_thread(|lab| async move {
+        let client = Client::of(&lab);
+        for name in ["b", "a", "c"] {
+            client.create(name, ECHO).await;
+        }
+        for change in ["1", "2"] {
+            client.ask("PUT", "/b/configuration", json!({ "Handler": format!("index.{change}") })).await;
+            client.ask("POST", "/b/versions", json!({})).await;
+        }
+        for (query, size, expected) in [
+            ("", 1, vec!["a", "b", "c"]),
+            ("", 2, vec!["a", "b", "c"]),
+            ("FunctionVersion=ALL&", 1, vec!["a:$LATEST", "b:$LATEST", "b:1", "b:2", "c:$LATEST"]),
+            ("FunctionVersion=ALL&", 2, vec!["a:$LATEST", "b:$LATEST", "b:1", "b:2", "c:$LATEST"]),
+            ("FunctionVersion=ALL&", 3, vec!["a:$LATEST", "b:$LATEST", "b:1", "b:2", "c:$LATEST"]),
+            ("MasterRegion=ALL&FunctionVersion=ALL&", 50, vec!["a:$LATEST", "b:$LATEST", "b:1", "b:2", "c:$LATEST"]),
+            ("MasterRegion=eu-west-1&", 50, vec![]),
+        ] {
+            let (mut found, mut marker) = (Vec::new(), String::new());
+            loop {
+                let page = client.ask("GET", &format!("/?{query}MaxItems={size}{marker}"), Value::Null).await.json();
+                let shown = page["Functions"].as_array().unwrap();
+                assert!(shown.len() <= size);
+                found.extend(shown.iter().map(|shown| {
+                    let (_, name) = shown["FunctionArn"].as_str().unwrap().split_once("function:").unwrap();
+                    name.to_owned()
+                }));
+                let Some(next) = page["NextMarker"].as_str() else { break };
+                marker = format!("&Marker={}", next.replace('$', "%24").replace(':', "%3A"));
+            }
+            assert_eq!(found, expected, "{query} {size}");
+        }
+    });
+}
+
+#[test]
+fn a_permission_needs_the_revision_of_what_it_is_for() {
+    on_data_thread(|lab| async move {
+        let client = Client::of(&lab);
+        client.create("Items", ECHO).await;
+        client.ask("POST", "/Items/versions", json!({})).await;
+        let alias =
+            client.ask("POST", "/Items/aliases", json!({ "Name": "live", "FunctionVersion": "1" })).await.json();
+        let permission = |sid: &str, revision: &Value| {
+            json!({
+                "StatementId": sid, "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com", "RevisionId": revision,
+            })
+        };
+        let wrong = (412, "PreconditionFailedException".to_owned(), "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id".to_owned());
+        let path = "/Items/policy?Qualifier=live";
+        assert_eq!(client.ask("POST", path, permission("a", &json!("wrong"))).await.error(), wrong);
+        assert_eq!(client.ask("POST", path, permission("a", &alias["RevisionId"])).await.status, 201);
+        assert_eq!(client.ask("POST", path, permission("b", &alias["RevisionId"])).await.error(), wrong);
+        let policy = client.ask("GET", path, Value::Null).await.json();
+        assert_eq!(client.ask("POST", path, permission("b", &policy["RevisionId"])).await.status, 201);
+        let mut for_urls = permission("u", &Value::Null);
+        for_urls["FunctionUrlAuthType"] = json!("NONE");
+        let text = "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action";
+        assert_eq!(client.ask("POST", "/Items/policy", for_urls).await.error().2, text);
+    });
+}
+
+#[test]
+fn names_that_look_wrong_and_are_not() {
+    on_data_thread(|lab| async move {
+        let client = Client::of(&lab);
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function";
+        let long = "a".repeat(65);
+        for (method, path, missing) in [
+            ("POST", format!("/{long}/invocations"), format!("{long}:$LATEST")),
+            ("POST", format!("/{arn}/invocations"), "function:$LATEST".to_owned()),
+            ("DELETE", format!("/{arn}:my-function?Qualifier=%24latest"), "my-function".to_owned()),
+        ] {
+            let (status, code, text) = client.send(method, &path, &[], Bytes::new()).await.error();
+            assert_eq!((status, code.as_str()), (404, "ResourceNotFoundException"), "{path}");
+            assert_eq!(text, format!("Function not found: {arn}:{missing}"));
+        }
+    });
+}
+
+#[test]
+fn the_versions_of_an_alias_have_one_role() {
+    on_data_thread(|lab| async move {
+        let client = Client::of(&lab);
+        client.create("Items", ECHO).await;
+        for role in ["r", "r", "other"] {
+            let change = json!({ "Role": format!("arn:aws:iam::000000000000:role/{role}") });
+            client.ask("PUT", "/Items/configuration", change).await;
+            assert_eq!(client.ask("POST", "/Items/versions", json!({})).await.status, 201);
+        }
+        let alias = |version: &str, other: &str| {
+            json!({
+                "Name": "live", "FunctionVersion": version, "RoutingConfig": { "AdditionalVersionWeights": { other: 0.5 } },
+            })
+        };
+        let text = "Function versions 1 and 3 have different roles, which an alias cannot point to at once.";
+        assert_eq!(client.ask("POST", "/Items/aliases", alias("1", "3")).await.error().2, text);
+        assert_eq!(client.ask("POST", "/Items/aliases", alias("2", "1")).await.status, 201);
+        let (status, _, _) = client.ask("PUT", "/Items/aliases/live", json!({ "FunctionVersion": "3" })).await.error();
+        assert_eq!(status, 400);
+        let both = json!({ "FunctionVersion": "3", "RoutingConfig": { "AdditionalVersionWeights": {} } });
+        assert_eq!(client.ask("PUT", "/Items/aliases/live", both).await.status, 200);
     });
 }

@@ -120,6 +120,11 @@ impl Index {
             let versions = function.versions.values().map(|indexed| indexed.configuration.code_size);
             (count + 1, bytes + versions.sum::<u64>())
         })
+    /// Whether a statement of a policy is one that is looked for: of the function (`$LATEST`), or of a version or an alias.
+    pub(crate) fn any_statement(&self, arn: &str, qualifier: &str, is_it: impl Fn(&Statement) -> bool) -> bool {
+        let functions = self.functions.load();
+        let policy = functions.get(arn).and_then(|function| function.policies.get(qualifier));
+        policy.into_iter().flatten().any(is_it)
     }
 
     /// Takes one function over from the store as it is now; versions that are no more are retired.

@@ -170,6 +170,9 @@ impl ControlPlane {
         }
         let input = codec::decode(service, operation, labels, request, body)?;
         validate(service, operation, &input.members)?;
+        let owner = mounted.and_then(|mounted| mounted.owner.as_ref());
+        let account = owner.and_then(|owner| owner(&call, &input.members));
+        let call = Call { account: account.unwrap_or_else(|| Arc::clone(&call.account)), ..call };
         handler(call, input).await
     }
 

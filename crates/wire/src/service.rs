@@ -35,6 +35,9 @@ pub(crate) struct Output {
 type HandlerFuture = Pin<Box<dyn Future<Output = Result<Output, ApiError>> + Send>>;
 pub(crate) type Handler = Arc<dyn Fn(Call, Input) -> HandlerFuture + Send + Sync>;
 
+/// Says in whose name a call is to run, where that is not the caller's.
+pub(crate) type Owner = Box<dyn Fn(&Call, &Value) -> Option<Arc<str>> + Send + Sync>;
+
 /// A service under construction: `Service::new(&SERVICE, state).operation(CreateRestApi, create_rest_api)…`.
 pub struct Service<S> {
     mounted: Mounted,
@@ -44,7 +47,7 @@ pub struct Service<S> {
 impl<S: Send + Sync + 'static> Service<S> {
     /// A service without handlers: every operation is answered with `NotImplemented`.
     pub fn new(model: &'static shape::Service, state: Arc<S>) -> Service<S> {
-        Service { mounted: Mounted { model, handlers: HashMap::new() }, state }
+        Service { mounted: Mounted { model, handlers: HashMap::new(), owner: None }, state }
     }
 
     /// Gives an operation its handler. The handler gets the service's state, the call and the typed input, which has
@@ -65,12 +68,22 @@ impl<S: Send + Sync + 'static> Service<S> {
         self.mounted.handlers.insert(O::MODEL.name, erased);
         self
     }
+
+    /// Has calls run in another account's name where `owner` says so; it looks at the members of the input, which are
+    /// named as in the model.
+    #[must_use]
+    pub fn on_behalf(mut self, owner: fn(&S, &Call, &Value) -> Option<Arc<str>>) -> Service<S> {
+        let state = Arc::clone(&self.state);
+        self.mounted.owner = Some(Box::new(move |call, members| owner(&state, call, members)));
+        self
+    }
 }
 
 /// A service with its handlers, its state's type forgotten.
 pub struct Mounted {
     pub(crate) model: &'static shape::Service,
     pub(crate) handlers: HashMap<&'static str, Handler>,
+    pub(crate) owner: Option<Owner>,
 }
 
 impl Mounted {

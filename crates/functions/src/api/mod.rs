@@ -17,6 +17,7 @@ mod layers;
 mod listing;
 mod locations;
 mod names;
+mod on_behalf;
 mod package;
 mod permissions;
 mod recursion;
@@ -44,6 +45,7 @@ const ATTEMPTS: usize = 64;
 /// The API with all of its handlers.
 pub(crate) fn service(functions: Arc<Functions>) -> Service<Functions> {
     Service::new(&model::SERVICE, functions)
+        .on_behalf(on_behalf::owner)
         .operation(model::CreateFunction, functions::create_function)
         .operation(model::GetFunction, functions::get_function)
         .operation(model::GetFunctionConfiguration, functions::get_function_configuration)

@@ -18,6 +18,31 @@ pub(super) struct Named {
     pub(super) qualifier: Option<String>,
 }
 
+/// What a name of a function says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parts<'a> {
+    /// `us-east-1`, where it is an ARN or a part of one.
+    pub(super) region: Option<&'a str>,
+    /// The owner's 12 digits, likewise.
+    pub(super) account: Option<&'a str>,
+    /// The function's own name.
+    pub(super) name: &'a str,
+    /// The version or alias.
+    pub(super) qualifier: Option<&'a str>,
+}
+
+impl Parts<'_> {
+    /// Takes a name, `name:qualifier`, a partial or a full ARN apart.
+    pub(super) fn of(text: &str) -> Parts<'_> {
+        let rest =
+            text.strip_prefix("arn:").and_then(|rest| rest.split_once(":lambda:")).map_or(text, |(_, rest)| rest);
+        let mut parts: Vec<&str> = rest.split(':').collect();
+        let mut take = |is_it: fn(&str) -> bool| (parts.len() > 1 && is_it(parts[0])).then(|| parts.remove(0));
+        let (region, account, _) = (take(is_region), take(is_account), take(|part| part == "function"));
+        Parts { region, account, name: parts[0], qualifier: parts.get(1).copied() }
+    }
+}
+
 impl Named {
     /// Reads `FunctionName` (which has passed the model's pattern) and `Qualifier`.
     ///
@@ -25,30 +50,19 @@ impl Named {
     /// When both name a qualifier and differ, or the function is another region's or account's.
     pub(super) fn read(call: &Call, text: &str, qualifier: Option<&str>) -> Result<Named, ApiError> {
         let scope = scope(call);
-        let rest =
-            text.strip_prefix("arn:").and_then(|rest| rest.split_once(":lambda:")).map_or(text, |(_, rest)| rest);
-        let mut parts: Vec<&str> = rest.split(':').collect();
-        if parts.len() > 1 && is_region(parts[0]) {
-            let region = parts.remove(0);
-            if region != &*scope.region {
-                let own = &scope.region;
-                return Err(not_found(format!("Functions from '{region}' are not reachable in this region ('{own}')")));
-            }
+        let parts = Parts::of(text);
+        if let Some(region) = parts.region.filter(|region| **region != *scope.region) {
+            let own = &scope.region;
+            return Err(not_found(format!("Functions from '{region}' are not reachable in this region ('{own}')")));
         }
-        if parts.len() > 1 && is_account(parts[0]) {
-            let account = parts.remove(0);
-            if account != &*scope.account {
-                let (operation, own) = (call.operation, &scope.account);
-                return Err(ApiError::access_denied(format!(
-                    "User: arn:aws:iam::{own}:root is not authorized to perform: lambda:{operation} on resource: {text} because no resource-based policy allows the lambda:{operation} action"
-                )));
-            }
+        // Whom the function's policy lets in comes here with its owner's account.
+        if parts.account.is_some_and(|account| *account != *scope.account) {
+            let (operation, own) = (call.operation, &scope.account);
+            return Err(ApiError::access_denied(format!(
+                "User: arn:aws:iam::{own}:root is not authorized to perform: lambda:{operation} on resource: {text} because no resource-based policy allows the lambda:{operation} action"
+            )));
         }
-        if parts.len() > 1 && parts[0] == "function" {
-            parts.remove(0);
-        }
-        let name = parts[0].to_owned();
-        let of_name = parts.get(1).copied();
+        let of_name = parts.qualifier;
         if let (Some(one), Some(other)) = (of_name, qualifier)
             && one != other
         {
@@ -56,7 +70,7 @@ impl Named {
                 "The derived qualifier from the function name does not match the specified qualifier.",
             ));
         }
-        Ok(Named { scope, name, qualifier: of_name.or(qualifier).map(str::to_owned) })
+        Ok(Named { scope, name: parts.name.to_owned(), qualifier: of_name.or(qualifier).map(str::to_owned) })
     }
 
     /// As [`read`](Named::read), for operations without a `Qualifier`.

@@ -14,6 +14,7 @@ use super::lab::{Lab, runtime, zip};
 /// See the module.
 pub(super) struct Client {
     plane: ControlPlane,
+    access_key_id: &'static str,
 }
 
 /// An answer.
@@ -41,7 +42,13 @@ impl Reply {
 
 impl Client {
     pub(super) fn of(lab: &Lab) -> Client {
-        Client { plane: ControlPlane::new([lab.functions.service().into()], Settings::default()) }
+        let plane = ControlPlane::new([lab.functions.service().into()], Settings::default());
+        Client { plane, access_key_id: "AKIAIOSFODNN7EXAMPLE" }
+    }
+
+    /// The same for another account.
+    pub(super) fn of_account(self, account: &'static str) -> Client {
+        Client { access_key_id: account, ..self }
     }
 
     /// Sends a request to a path below `/2015-03-31/functions`.
@@ -63,6 +70,7 @@ impl Client {
     /// Sends a request to a whole path.
     pub(super) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Reply {
         let scope = "AKIAIOSFODNN7EXAMPLE/20231114/us-east-1/lambda/aws4_request";
+        let scope = format!("{}/20231114/us-east-1/lambda/aws4_request", self.access_key_id);
         let signature = "0".repeat(64);
         let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1:4566").header(
             "authorization",

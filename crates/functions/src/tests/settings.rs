@@ -381,3 +381,33 @@ fn the_versions_of_an_alias_have_one_role() {
         assert_eq!(client.ask("PUT", "/Items/aliases/live", both).await.status, 200);
     });
 }
+
+#[test]
+fn another_account_does_what_the_policy_lets_it_do() {
+    on_data_thread(|lab| async move {
+        let owner = Client::of(&lab);
+        owner.create("Items", ECHO).await;
+        let other = Client::of(&lab).of_account("000000000002");
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:Items";
+        let (status, code, text) = other.ask("GET", &format!("/{arn}"), Value::Null).await.error();
+        assert_eq!((status, code.as_str()), (403, "AccessDeniedException"));
+        assert!(
+            text.starts_with("User: arn:aws:iam::000000000002:root is not authorized to perform: lambda:GetFunction")
+        );
+
+        let permission = json!({ "StatementId": "other", "Action": "lambda:*", "Principal": "000000000002" });
+        assert_eq!(owner.ask("POST", "/Items/policy", permission).await.status, 201);
+        let shown = other.ask("GET", &format!("/{arn}"), Value::Null).await.json();
+        assert_eq!(shown["Configuration"]["FunctionArn"], arn);
+        assert_eq!(other.ask("GET", "/000000000000:function:Items/configuration", Value::Null).await.status, 200);
+        let invoked = other.send("POST", &format!("/{arn}/invocations"), &[], Bytes::new()).await;
+        assert_eq!(invoked.json(), json!("one"));
+        assert_eq!(other.ask("POST", &format!("/{arn}/versions"), json!({})).await.status, 201);
+        // The policy is the function's, not the version's; and what has no account in its name is the caller's own.
+        assert_eq!(other.ask("GET", &format!("/{arn}:1"), Value::Null).await.status, 403);
+        assert_eq!(other.ask("GET", "/Items", Value::Null).await.status, 404);
+        let third = Client::of(&lab).of_account("000000000003");
+        assert_eq!(third.ask("DELETE", &format!("/{arn}"), Value::Null).await.status, 403);
+        assert_eq!(other.ask("DELETE", &format!("/{arn}"), Value::Null).await.status, 204);
+    });
+}

@@ -52,7 +52,7 @@ pub(super) async fn update_function_code(
     }
     let shown = functions.update_latest(&named, input.revision_id.as_deref(), change).await?;
     if input.publish == Some(true) {
-        return functions.publish(&named, &model::PublishVersionRequest::default()).await;
+        return functions.publish(&named, &model::PublishVersionRequest::default(), Shown::Creating).await;
     }
     Ok(shown)
 }

@@ -23,7 +23,7 @@ pub(super) async fn publish_version(
     if input.publish_to.is_some() {
         return Err(super::configure::not_yet("PublishTo"));
     }
-    functions.publish(&named, &input).await
+    functions.publish(&named, &input, Shown::Settled).await
 }
 
 pub(super) async fn list_versions_by_function(
@@ -69,12 +69,13 @@ impl Functions {
         &self,
         named: &Named,
         input: &model::PublishVersionRequest,
+        shown: Shown,
     ) -> Result<FunctionConfiguration, ApiError> {
         let version = attempts(|| self.try_publish(named, input)).await?;
         self.refresh(&named.scope, &named.name).await?;
         let number = version.number.to_string();
         let arn = format!("{}:{number}", named.arn());
-        Ok(describe(&named.scope, &named.name, arn, &number, &version.configuration, Shown::Settled))
+        Ok(describe(&named.scope, &named.name, arn, &number, &version.configuration, shown))
     }
 
     async fn try_publish(&self, named: &Named, input: &model::PublishVersionRequest) -> Result<VersionRecord, Failure> {

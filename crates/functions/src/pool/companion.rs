@@ -107,7 +107,7 @@ pub(super) async fn bring_up(
     })?;
     let output = follow(shard, version, started.output, &log_stream).map_err(failed)?;
     if output.is_kept() {
-        output.platform_line(&report::init_start(&version.settings));
+        output.platform_event(report::init_start(&version.settings, shard.engine.clock.now()));
     }
     let mut environment = Environment::adopt(started.child, socket, Arc::clone(version), output).map_err(failed)?;
     remember(shard, version, &environment.life);

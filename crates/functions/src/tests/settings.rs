@@ -6,7 +6,7 @@ use base::seams::{ObjectName, ReadObject, ReadObjectError, SendFuture};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::client::{Client, create};
+use super::client::{Client, create, package};
 use super::lab::{Lab, on_data_thread, runtime, with_settings, zip};
 use crate::Settings;
 use crate::records::LogLevels;
@@ -409,5 +409,19 @@ fn another_account_does_what_the_policy_lets_it_do() {
         let third = Client::of(&lab).of_account("000000000003");
         assert_eq!(third.ask("DELETE", &format!("/{arn}"), Value::Null).await.status, 403);
         assert_eq!(other.ask("DELETE", &format!("/{arn}"), Value::Null).await.status, 204);
+    });
+}
+
+#[test]
+fn a_version_published_by_an_update_is_shown_as_it_is_made() {
+    on_data_thread(|lab| async move {
+        let client = Client::of(&lab);
+        client.create("Items", ECHO).await;
+        let update = json!({ "ZipFile": package("def handler(event, context): return 'two'\n"), "Publish": true });
+        let shown = client.ask("PUT", "/Items/code", update).await.json();
+        assert_eq!((&shown["Version"], &shown["State"]), (&json!("1"), &json!("Pending")));
+        assert_eq!((&shown["StateReasonCode"], shown.get("LastUpdateStatus")), (&json!("Creating"), None));
+        let settled = client.ask("GET", "/Items/configuration?Qualifier=1", Value::Null).await.json();
+        assert_eq!((&settled["State"], &settled["LastUpdateStatus"]), (&json!("Active"), &json!("Successful")));
     });
 }

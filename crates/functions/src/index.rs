@@ -120,6 +120,8 @@ impl Index {
             let versions = function.versions.values().map(|indexed| indexed.configuration.code_size);
             (count + 1, bytes + versions.sum::<u64>())
         })
+    }
+
     /// Whether a statement of a policy is one that is looked for: of the function (`$LATEST`), or of a version or an alias.
     pub(crate) fn any_statement(&self, arn: &str, qualifier: &str, is_it: impl Fn(&Statement) -> bool) -> bool {
         let functions = self.functions.load();

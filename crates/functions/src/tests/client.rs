@@ -69,7 +69,6 @@ impl Client {
 
     /// Sends a request to a whole path.
     pub(super) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Reply {
-        let scope = "AKIAIOSFODNN7EXAMPLE/20231114/us-east-1/lambda/aws4_request";
         let scope = format!("{}/20231114/us-east-1/lambda/aws4_request", self.access_key_id);
         let signature = "0".repeat(64);
         let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1:4566").header(

@@ -69,7 +69,7 @@ fn control_plane(output: &Value, payload: Option<Bytes>) -> (ControlPlane, Seen)
             });
             (operation.name, handler)
         });
-        Mounted { model, handlers: handlers.collect() }
+        Mounted { model, handlers: handlers.collect(), owner: None }
     });
     (ControlPlane::new(mounted, Settings::default()), seen)
 }

@@ -3,8 +3,6 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import botocore.config
-import botocore.exceptions
 import pytest
 from harness import functions
 from harness.processes import poll
@@ -20,8 +18,8 @@ NAME = "busy"
 
 @pytest.fixture(scope="module")
 def client(clients):
-    """A client of Lambda that does not try again."""
-    return clients("lambda", config=botocore.config.Config(retries={"total_max_attempts": 1}, max_pool_connections=32))
+    """A client of Lambda; it does not try again."""
+    return clients("lambda")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,13 +1,11 @@
 //! The seams: traits where subsystems meet without knowing each other, one file each. The binary ties them together.
 
-mod answer_body;
 mod find_function_url;
 mod function_stream;
 mod invoke_function;
 mod read_object;
 mod write_log;
 
-pub use answer_body::{AnswerBody, ByteStream};
 pub use find_function_url::{FindFunctionUrl, FunctionUrl, UrlAuth, UrlCors};
 pub use function_stream::{StreamPart, StreamParts, Streaming};
 pub use invoke_function::{Caller, Invocation, InvokeFunction, InvokeRefusal, Invoked, Outcome};

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::limits::AccountLimits;
-use base::seams::AnswerBody;
 use base::seams::SendFuture;
 use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
@@ -107,10 +106,9 @@ impl AnswerElse for Front {
         self.front.too_large(head)
     }
 
-    fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<AnswerBody>> {
+    fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<Bytes>> {
         if let Some(page) = code_page(&head) {
-            let code = code(Arc::clone(&self.functions), self.control.clone(), page.to_owned(), head);
-            return Box::pin(async move { code.await.map(AnswerBody::Whole) });
+            return Box::pin(code(Arc::clone(&self.functions), self.control.clone(), page.to_owned(), head));
         }
         let front = Arc::clone(&self.front);
         // A handler that panics takes its own task down, not the data thread.
@@ -118,7 +116,7 @@ impl AnswerElse for Front {
         Box::pin(async move {
             answered.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "an API call's handler panicked");
-                json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":"Internal server error"}"#).map(AnswerBody::Whole)
+                json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":"Internal server error"}"#)
             })
         })
     }

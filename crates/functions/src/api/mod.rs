@@ -12,7 +12,6 @@ mod configure;
 mod describe;
 mod functions;
 mod invoke;
-mod invoke_stream;
 mod layer_permissions;
 mod layers;
 mod listing;
@@ -95,8 +94,6 @@ pub(crate) fn service(functions: Arc<Functions>) -> Service<Functions> {
         .operation(model::PutRuntimeManagementConfig, runtime_management::put_runtime_management_config)
         .operation(model::GetRuntimeManagementConfig, runtime_management::get_runtime_management_config)
         .operation(code_signing::GetFunctionCodeSigningConfig, code_signing::get_function_code_signing_config)
-        .operation(model::InvokeAsync, invoke::invoke_async)
-        .operation(model::InvokeWithResponseStream, invoke_stream::invoke_with_response_stream)
 }
 
 /// Why an attempt failed.

@@ -164,11 +164,6 @@ impl Environment {
         }
     }
 
-    /// Whether it may serve another invocation.
-    pub(crate) fn is_sound(&self) -> bool {
-        !self.is_spent() && !self.version.is_retired()
-    }
-
     /// Whether it has come to its end by what it did.
     pub(crate) fn is_spent(&self) -> bool {
         self.tainted || !self.life.is_running()

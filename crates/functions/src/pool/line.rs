@@ -72,6 +72,9 @@ impl State {
         while self.free > 0 && passed_over < self.waiting.len() {
             let Some((serial, mut line)) = self.waiting.pop_front() else { break };
             line.retain(|waiter| !waiter.is_closed());
+            if line.is_empty() {
+                continue;
+            }
             let held = self.held.get(&serial).copied().unwrap_or(0);
             if held >= self.most_of_one {
                 passed_over += 1;

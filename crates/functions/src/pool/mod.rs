@@ -122,20 +122,28 @@ impl Shard {
             return Err(failure);
         }
         let served = self.queue(version);
+        self.start_another(version);
+        served.await.unwrap_or(Err(StartFailure::Unavailable("Frontgate is shutting down".to_owned()))).map(Place::Here)
+    }
+
+    /// Starts an environment for who waits first by then.
+    fn start_another(self: &Rc<Shard>, version: &Arc<Version>) {
         let (shard, version) = (Rc::clone(self), Arc::clone(version));
         tokio::task::spawn_local(async move {
             match start::start(&shard, &version).await {
+                Ok(environment) if environment.is_spent() => {
+                    shard.tell_failure(&version, StartFailure::Exited(environment.life.status()));
+                }
                 Ok(environment) => shard.release(environment),
                 Err(failure) => shard.tell_failure(&version, failure),
             }
         });
-        served.await.unwrap_or(Err(StartFailure::Unavailable("Frontgate is shutting down".to_owned()))).map(Place::Here)
     }
 
     /// Takes an environment back: for who waits, else to wait itself, or to its end if it is no good any more.
-    pub(crate) fn release(&self, mut environment: Environment) {
+    pub(crate) fn release(self: &Rc<Shard>, mut environment: Environment) {
         let serial = environment.version.serial;
-        if !environment.is_sound() || self.closing.get() {
+        if environment.is_spent() {
             return self.end(environment);
         }
         while let Some(waiter) = self.next_waiter(serial) {
@@ -145,6 +153,10 @@ impl Shard {
                 Err(Ok(back)) => environment = back,
                 Err(Err(_)) => return,
             }
+        }
+        // Those who waited for a version that has been replaced meanwhile came before that, and have been served.
+        if environment.version.is_retired() || self.closing.get() {
+            return self.end(environment);
         }
         environment.idle_since = Instant::now();
         if self.nothing_to_freeze.take() {
@@ -163,9 +175,13 @@ impl Shard {
         }
     }
 
-    /// Ends an environment that nobody holds any more.
-    pub(crate) fn end(&self, environment: Environment) {
+    /// Ends an environment that nobody holds any more. Who waits may have waited for this one.
+    pub(crate) fn end(self: &Rc<Shard>, environment: Environment) {
+        let version = Arc::clone(&environment.version);
         drop(environment);
+        if self.is_waited_for(version.serial) && !self.closing.get() {
+            self.start_another(&version);
+        }
     }
 
     /// A new request id, a UUID.
@@ -252,9 +268,7 @@ impl Shard {
         drop(idle);
         let counted = ended.iter().filter(|environment| !environment.kept).count();
         self.idle_count.set(self.idle_count.get() - counted);
-        for environment in ended {
-            self.end(environment);
-        }
+        drop(ended);
     }
 
     fn end_oldest(&self) {

@@ -347,3 +347,24 @@ fn a_function_that_dies_again_and_again_is_not_started_for_each_call() {
         lab.returned("Dies", "0").await;
     });
 }
+
+#[test]
+fn who_waits_for_a_version_that_is_replaced_is_served() {
+    on_data_thread(|lab| async move {
+        // The old code loads until the new is there.
+        let mark = lab.folder.path().join("mark");
+        let code = "import os, time\nopen(os.environ['MARK'] + '.begun', 'w')\nwhile not os.path.exists(os.environ['MARK']): time.sleep(0.01)\ndef handler(e, c): return 'old'\n";
+        let set = |configuration: &mut crate::records::Configuration| {
+            configuration.variables = Some([("MARK".to_owned(), mark.to_string_lossy().into_owned())].into());
+        };
+        lab.put("Moved", &super::lab::runtime("python"), &[("index.py", code)], set).await;
+        let begun = mark.with_extension("begun");
+        let (old, ()) = tokio::join!(lab.returned("Moved", "0"), async {
+            eventually("it loads", || begun.exists()).await;
+            lab.python("Moved", "def handler(e, c): return 'new'\n").await;
+            std::fs::write(&mark, "").unwrap();
+        });
+        assert_eq!(old, json!("old"));
+        assert_eq!(lab.returned("Moved", "0").await, json!("new"));
+    });
+}

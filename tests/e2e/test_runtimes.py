@@ -3,6 +3,7 @@
 import io
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -10,11 +11,25 @@ import zipfile
 
 import awslambdaric
 import pytest
-from harness import functions
+from harness import functions, processes
 from harness.server import binary
 
-# The interpreter itself: links of virtual environments lead to places that functions need not see.
-INTERPRETER = pathlib.Path(sys.executable).resolve()
+# Functions that bring their own program see the system's folders alone.
+SYSTEM = pathlib.Path(f"/usr/bin/python3.{sys.version_info.minor}")
+INTERPRETER = SYSTEM if SYSTEM.exists() else pathlib.Path(sys.executable).resolve()
+
+# An extension that prints what it hears.
+LISTENER = """#!/bin/sh
+api="http://$AWS_LAMBDA_RUNTIME_API/2020-01-01/extension"
+events='{"events": ["INVOKE", "SHUTDOWN"]}'
+identifier=$(curl -sS -D - -o /dev/null -X POST -H "Lambda-Extension-Name: listener" -d "$events" "$api/register" |
+  tr -d '\\r' | sed -n 's/^lambda-extension-identifier: //p')
+while :; do
+  event=$(curl -sS -H "Lambda-Extension-Identifier: $identifier" "$api/event/next")
+  echo "HEARD $event"
+  case "$event" in *SHUTDOWN*) exit 0 ;; esac
+done
+"""
 
 
 def package(files):
@@ -118,3 +133,33 @@ def test_programs_that_cannot_be_run_are_told(client, invoke):
         assert answer["FunctionError"] == "Unhandled"
         assert error["errorType"] == "Runtime.InvalidEntrypoint"
         assert error["errorMessage"].endswith(f" Error: {message}")
+
+
+def test_an_extension_of_a_layer_hears_of_invocations_and_of_the_end(server, client, invoke):
+    layer = client.publish_layer_version(LayerName="listener", Content={"ZipFile": package({"extensions/listener": LISTENER})})
+    source = "def handler(event, context): return [event, context.aws_request_id]"
+    create(client, "Heard", functions.PYTHON, {"app.py": source}, Layers=[layer["LayerVersionArn"]])
+
+    def heard(kind, text):
+        """The events of that kind that the extension has printed and that hold a text."""
+        events = [json.loads(line) for line in re.findall(r"HEARD (\{.*\})", server.log())]
+        return [event for event in events if event["eventType"] == kind and text in json.dumps(event)]
+
+    for number in range(2):
+        answer, (event, request_id) = invoke("Heard", number)
+        assert event == number
+        assert request_id == answer["ResponseMetadata"]["RequestId"]
+        processes.poll(lambda: heard("INVOKE", request_id), 20)
+    client.update_function_configuration(FunctionName="Heard", Layers=[])
+    processes.poll(lambda: heard("SHUTDOWN", "spindown"), 20)
+    assert invoke("Heard", 3)[1][0] == 3
+
+
+def test_an_extension_that_crashes_fails_the_function(client, invoke):
+    crash = {"extensions/crash": "#!/bin/sh\nexit 3\n"}
+    layer = client.publish_layer_version(LayerName="crash", Content={"ZipFile": package(crash)})
+    create(client, "Crashed", functions.PYTHON, {"app.py": "def handler(*_): pass"}, Layers=[layer["LayerVersionArn"]])
+    answer, error = invoke("Crashed", {})
+    assert answer["FunctionError"] == "Unhandled"
+    assert error["errorType"] == "Extension.Crash"
+    assert error["errorMessage"].endswith("Error: exit code 3")

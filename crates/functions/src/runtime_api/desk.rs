@@ -35,6 +35,17 @@ enum Stage {
     Answered,
 }
 
+/// A runtime whose connection breaks while it answers may answer again.
+struct Turn<'d>(&'d Cell<Stage>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.0.get() == Stage::Answering {
+            self.0.set(Stage::Running);
+        }
+    }
+}
+
 /// Why an environment cannot go on, where it is no fault of the runtime's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -161,8 +172,9 @@ impl Desk {
             return out_of_turn();
         }
         self.stage.set(Stage::Answering);
+        let turn = Turn(&self.stage);
         let response = if is_error { self.error(id, request).await } else { self.response(id, request).await };
-        self.stage.set(Stage::Answered);
+        turn.0.set(Stage::Answered);
         response
     }
 

@@ -28,6 +28,10 @@ use hyper_util::rt::TokioIo;
 pub(crate) use desk::{Desk, Failure};
 pub(crate) use extensions::Introduction;
 
+/// How many connections an environment may have to its address: a runtime and ten extensions need one or two each. What is
+/// beyond waits, so that a function cannot use up our descriptors.
+const CONNECTIONS: usize = 64;
+
 /// An address that is open and not served yet.
 #[derive(Debug)]
 pub(crate) struct RuntimeApi {
@@ -66,7 +70,7 @@ async fn accept(listener: &tokio::net::TcpListener, desk: &Rc<Desk>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => accepted,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
         };
         let stream = match accepted {

@@ -56,8 +56,10 @@ pub(crate) fn variables(
     let memory = facts.memory_mb.to_string();
     let execution = format!("AWS_Lambda_{}", facts.runtime);
     let opt = facts.opt.unwrap_or(Path::new("/opt")).to_string_lossy();
-    let programs = format!("/usr/local/bin:/usr/bin:/bin:{opt}/bin");
-    let libraries = format!("{task}:{task}/lib:{opt}/lib");
+    let programs = format!("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin");
+    let libraries = format!(
+        "/var/lang/lib:/lib64:/usr/lib64:{runtime_directory}:{runtime_directory}/lib:{task}:{task}/lib:{opt}/lib"
+    );
     let mut variables: Vec<(String, String)> = [
         ("PATH", programs.as_str()),
         ("LANG", "en_US.UTF-8"),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
-use base::seams::WriteLog;
+use base::seams::{RoleCredentials, RoleSession, TemporaryCredentials, WriteLog};
 use store::blobs::{BlobStore, Digest};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +22,7 @@ use crate::pool::StartLine;
 use crate::runtime_api::{Introduction, RuntimeApi};
 use crate::runtimes::{self, Entrypoint, FunctionFacts, Interpreter, Places, Runtime, Runtimes, log_stream, variables};
 use crate::sandbox::{Launch, Spawner, Started};
-use crate::version::Version;
+use crate::version::{Version, VersionSettings};
 
 /// How many invocations may run at once whatever the account's limits are: each is a process.
 pub(crate) const RUNNING_AT_MOST: usize = 4096;
@@ -77,6 +77,7 @@ pub(crate) struct Engine {
     pub(crate) logs: Option<Arc<dyn WriteLog>>,
     /// Who may start an interpreter now: more at once than there are cores would only make all of them late.
     pub(crate) starts: StartLine,
+    credentials: Option<Arc<dyn RoleCredentials>>,
     blobs: BlobStore,
     spawner: Spawner,
     directory: PathBuf,
@@ -127,6 +128,7 @@ pub(crate) struct EngineSettings {
     pub(crate) clock: Clock,
     pub(crate) pool: PoolSettings,
     pub(crate) logs: Option<Arc<dyn WriteLog>>,
+    pub(crate) credentials: Option<Arc<dyn RoleCredentials>>,
 }
 
 impl Engine {
@@ -148,6 +150,7 @@ impl Engine {
             runtimes,
             pool: settings.pool,
             logs: settings.logs,
+            credentials: settings.credentials,
             blobs,
             spawner: Spawner::new()?,
             directory,
@@ -157,6 +160,24 @@ impl Engine {
             threads: (0..settings.data_threads.max(1)).map(|_| OnceLock::new()).collect(),
             held_back: Mutex::default(),
         })
+    }
+
+    /// Those of an environment's own session of the function's role.
+    fn credentials(&self, settings: &VersionSettings) -> TemporaryCredentials {
+        // A session's name has two characters at least.
+        let name = match settings.name.len() {
+            1 => format!("{}@lambda_function", settings.name),
+            _ => settings.name.to_string(),
+        };
+        match &self.credentials {
+            Some(credentials) => credentials.issue(&RoleSession { role_arn: settings.role.clone(), name }),
+            // Nobody asks for credentials then; the account is told all the same.
+            None => TemporaryCredentials {
+                access_key_id: settings.account.to_string(),
+                secret_access_key: "frontgate".to_owned(),
+                session_token: "frontgate-session".to_owned(),
+            },
+        }
     }
 
     /// How many data threads there are.
@@ -246,6 +267,7 @@ impl Engine {
             .map_err(|error| format!("cannot copy the function's code: {error}"))?;
         let log_stream = log_stream(&self.date(), &settings.number);
         let opt = opt.is_some().then(|| copy.opt());
+        let credentials = self.credentials(settings);
         let facts = FunctionFacts {
             opt: opt.as_deref(),
             name: &settings.name,
@@ -253,7 +275,7 @@ impl Engine {
             runtime: &settings.runtime,
             handler: &settings.handler,
             memory_mb: settings.memory_mb,
-            account: &settings.account,
+            credentials: &credentials,
             region: &settings.region,
             log_group: &settings.log_group,
             json_log_level: settings.json_log.as_ref().map(|levels| &*levels.application),

@@ -253,6 +253,7 @@ fn settings(scope: &Scope, name: &str, number: Arc<str>, configuration: &Configu
         number,
         runtime: configuration.runtime.clone(),
         handler: configuration.handler.clone(),
+        role: configuration.role.clone(),
         timeout: Duration::from_secs(u64::from(configuration.timeout)),
         memory_mb: configuration.memory_size,
         variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),

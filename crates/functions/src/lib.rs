@@ -37,7 +37,9 @@ use std::time::Duration;
 
 use base::clock::Clock;
 use base::limits::AccountLimits;
-use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, ReadObject, Streaming, WriteLog};
+use base::seams::{
+    Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, ReadObject, RoleCredentials, Streaming, WriteLog,
+};
 use bytes::Bytes;
 use store::blobs::BlobStore;
 use store::{SharedStore, StoreError};
@@ -87,6 +89,8 @@ pub struct Settings {
     pub logs: Option<Arc<dyn WriteLog>>,
     /// Where objects are read that are named as code; without it, code comes with the requests.
     pub objects: Option<Arc<dyn ReadObject>>,
+    /// Who issues the credentials that functions work with.
+    pub credentials: Option<Arc<dyn RoleCredentials>>,
 }
 
 impl Default for Settings {
@@ -105,6 +109,7 @@ impl Default for Settings {
             retry_delays: RetryDelays::default(),
             logs: None,
             objects: None,
+            credentials: None,
         }
     }
 }
@@ -168,6 +173,7 @@ impl Functions {
             clock: settings.clock,
             pool,
             logs: settings.logs,
+            credentials: settings.credentials,
         };
         let url_suffix = settings.url_suffix;
         let (of_engine, handle) = (blobs.clone(), control.clone());

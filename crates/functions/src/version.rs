@@ -56,6 +56,8 @@ pub(crate) struct VersionSettings {
     pub(crate) memory_mb: u32,
     /// The function's own environment variables.
     pub(crate) variables: Vec<(String, String)>,
+    /// `Role`: under which it runs.
+    pub(crate) role: String,
     /// The package.
     pub(crate) code: Digest,
     /// The packages of its layers, in their order.

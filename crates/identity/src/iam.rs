@@ -8,7 +8,7 @@ mod policies;
 mod policy_names;
 mod refusals;
 mod roles;
-mod rows;
+pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -53,7 +53,7 @@ async fn attempt<T, F: Future<Output = Result<T, Failure>>>(attempt: impl Fn() -
 }
 
 /// Whose roles and policies a call is about: IAM knows no regions.
-fn scope(call: &Call) -> Scope {
+pub(crate) fn scope(call: &Call) -> Scope {
     Scope::global(Arc::clone(&call.account))
 }
 

@@ -4,6 +4,7 @@
 //! only mode so far) they grant and refuse nothing.
 
 mod iam;
+mod sessions;
 mod sts;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,8 @@ use base::clock::Clock;
 use base::shape::Timestamp;
 use store::{SharedStore, StoreError};
 use wire::{ApiError, Service};
+
+pub use sessions::Sessions;
 
 /// The state behind both services.
 pub struct Identity {

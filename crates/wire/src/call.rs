@@ -3,15 +3,19 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use base::seams::RoleSession;
+
 /// Who calls, where, and under which id; built from the request before the handler runs.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The account: a 12-digit access key id, else the default account.
+    /// The account: that of the session, a 12-digit access key id, else the default account.
     pub account: Arc<str>,
     /// The region of the credential scope, else the default region.
     pub region: Arc<str>,
     /// The access key id of the signature. It is not verified where authentication is off.
     pub access_key_id: Option<String>,
+    /// The session whose temporary credentials these are, where they are ours.
+    pub session: Option<RoleSession>,
     /// The id that the answer carries, a UUID.
     pub request_id: String,
     /// The peer's address.

@@ -1,13 +1,16 @@
 //! The control plane's front: HTTP in, HTTP out.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use base::seams::{RoleCredentials, RoleSession};
 use base::shape::{OperationModel, Service};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Response, StatusCode};
 
+use crate::codec::form::Parameters;
 use crate::codec::{self, encode};
 use crate::dispatch::{Credential, Decision, Dispatcher, ErrorFormat};
 use crate::forward::{Forward, ForwardError};
@@ -45,6 +48,7 @@ pub struct ControlPlane {
     dispatcher: Dispatcher,
     settings: Settings,
     forward: Arc<dyn Forward>,
+    credentials: Option<Arc<dyn RoleCredentials>>,
 }
 
 impl ControlPlane {
@@ -56,13 +60,19 @@ impl ControlPlane {
     pub fn new(services: impl IntoIterator<Item = Mounted>, settings: Settings) -> ControlPlane {
         let services: Vec<Mounted> = services.into_iter().collect();
         let dispatcher = Dispatcher::new(services.iter().map(|mounted| mounted.model));
-        ControlPlane { services, dispatcher, settings, forward: Arc::new(()) }
+        ControlPlane { services, dispatcher, settings, forward: Arc::new(()), credentials: None }
     }
 
     /// Has calls of services that are not mounted passed on.
     #[must_use]
     pub fn with_forward(self, forward: Arc<dyn Forward>) -> ControlPlane {
         ControlPlane { forward, ..self }
+    }
+
+    /// Knows callers by the temporary credentials that were issued to them.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Arc<dyn RoleCredentials>) -> ControlPlane {
+        ControlPlane { credentials: Some(credentials), ..self }
     }
 
     /// Judges a request by its head alone, so that a refused one need not be read; the refusal is the whole answer.
@@ -176,6 +186,10 @@ impl ControlPlane {
         handler(call, input).await
     }
 
+    fn session(&self, access_key_id: &str, request: &Parts) -> Option<RoleSession> {
+        self.credentials.as_ref()?.session(access_key_id, &session_token(request)?)
+    }
+
     fn call(
         &self,
         service: &'static Service,
@@ -189,9 +203,12 @@ impl ControlPlane {
             Some(credential) => (Some(credential.access_key_id), Some(credential.region)),
             None => (None, None),
         };
-        let account = access_key_id.as_deref().filter(|key| is_account(key)).unwrap_or(&self.settings.default_account);
+        let session = access_key_id.as_deref().and_then(|key| self.session(key, request));
+        let named = access_key_id.as_deref().filter(|key| is_account(key));
+        let account = session.as_ref().map(RoleSession::account).or(named);
         Call {
-            account: Arc::from(account),
+            account: Arc::from(account.unwrap_or(&self.settings.default_account)),
+            session,
             region: Arc::from(region.as_deref().unwrap_or(&self.settings.default_region)),
             access_key_id,
             request_id: request_id.into(),
@@ -217,6 +234,15 @@ impl ControlPlane {
 
 /// The longest trace header that is taken.
 const TRACE_BYTES: usize = 1024;
+
+/// The token that goes with temporary credentials.
+fn session_token(request: &Parts) -> Option<Cow<'_, str>> {
+    const NAME: &str = "X-Amz-Security-Token";
+    match request.headers.get(NAME) {
+        Some(value) => value.to_str().ok().map(Cow::Borrowed),
+        None => Parameters::parse(request.uri.query()?.as_bytes()).take(NAME).map(Cow::Owned),
+    }
+}
 
 fn is_account(key: &str) -> bool {
     key.len() == 12 && key.bytes().all(|digit| digit.is_ascii_digit())

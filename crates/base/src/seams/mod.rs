@@ -4,12 +4,14 @@ mod find_function_url;
 mod function_stream;
 mod invoke_function;
 mod read_object;
+mod role_credentials;
 mod write_log;
 
 pub use find_function_url::{FindFunctionUrl, FunctionUrl, UrlAuth, UrlCors};
 pub use function_stream::{StreamPart, StreamParts, Streaming};
 pub use invoke_function::{Caller, Invocation, InvokeFunction, InvokeRefusal, Invoked, Outcome};
 pub use read_object::{ObjectName, ReadObject, ReadObjectError};
+pub use role_credentials::{RoleCredentials, RoleSession, TemporaryCredentials};
 pub use write_log::{LogLine, WriteLog};
 
 use std::future::Future;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::limits::AccountLimits;
-use base::seams::SendFuture;
+use base::seams::{RoleCredentials, SendFuture};
 use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
 use gateway::AnswerElse;
@@ -47,6 +47,7 @@ pub(crate) async fn open(
     let logs = endpoints.get("logs");
     let logs = logs.map(|endpoint| log_sink::start("functions' logs", endpoint.clone(), clock(), control));
     let (logs, function_logs) = logs.unzip();
+    let sessions = Arc::new(identity::Sessions::default());
     let functions_settings = functions::Settings {
         data_dir: config.data_dir.clone(),
         limits,
@@ -56,6 +57,7 @@ pub(crate) async fn open(
         data_threads: config.data_thread_count(),
         clock: clock(),
         logs: logs.map(|logs| Arc::new(logs) as Arc<dyn base::seams::WriteLog>),
+        credentials: Some(Arc::clone(&sessions) as Arc<dyn RoleCredentials>),
         objects: Some(Arc::new(Objects::new(Arc::clone(&endpoints), clock()))),
         ..functions::Settings::default()
     };
@@ -66,7 +68,9 @@ pub(crate) async fn open(
         hosts: config.allowed_host.iter().cloned().chain([config.domain.clone()]).collect(),
         ..wire::Settings::default()
     };
-    let front = ControlPlane::new(mounted, settings).with_forward(Arc::new(Forwarder::new(Arc::clone(&endpoints))));
+    let front = ControlPlane::new(mounted, settings)
+        .with_forward(Arc::new(Forwarder::new(Arc::clone(&endpoints))))
+        .with_credentials(sessions);
     Ok(Services { apis, functions, front: Arc::new(front), endpoints, function_logs })
 }
 

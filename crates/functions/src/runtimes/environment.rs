@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base::ids;
+use base::seams::TemporaryCredentials;
 use sha2::{Digest as _, Sha256};
 
 use super::Runtime;
@@ -22,8 +23,8 @@ pub(crate) struct FunctionFacts<'a> {
     pub(crate) handler: &'a str,
     /// `MemorySize`.
     pub(crate) memory_mb: u32,
-    /// The owner.
-    pub(crate) account: &'a str,
+    /// What it signs requests with.
+    pub(crate) credentials: &'a TemporaryCredentials,
     /// Where it is.
     pub(crate) region: &'a str,
     /// `/aws/lambda/{name}` unless configured otherwise.
@@ -69,10 +70,9 @@ pub(crate) fn variables(
         ("PWD", &task),
         ("SHLVL", "0"),
         ("AWS_ENDPOINT_URL", facts.endpoint_url),
-        // Any credentials do as long as the admin port asks for none; their account is the function's.
-        ("AWS_ACCESS_KEY_ID", facts.account),
-        ("AWS_SECRET_ACCESS_KEY", "frontgate"),
-        ("AWS_SESSION_TOKEN", "frontgate-session"),
+        ("AWS_ACCESS_KEY_ID", &facts.credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &facts.credentials.secret_access_key),
+        ("AWS_SESSION_TOKEN", &facts.credentials.session_token),
         // Where the SDKs look anyway: a daemon of the operator's own.
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
         ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"),

@@ -27,6 +27,7 @@ fn call() -> Call {
         account: "000000000000".into(),
         region: "eu-west-1".into(),
         access_key_id: None,
+        session: None,
         request_id: "1b4e28ba-2fa1-41d2-883f-0016d3cca427".into(),
         source_ip: Ipv4Addr::LOCALHOST.into(),
         service: "iam",

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::concurrency::{self, Account, Claim, FunctionPlaces, ProvisionedRecord, ReservedRecord};
 use crate::engine::{Engine, RUNNING_AT_MOST};
+use crate::event_invoke::{EventInvokeRecord, Handling};
 use crate::records::{AliasRecord, Configuration, FunctionRecord, LATEST, PolicyRecord, Statement, VersionRecord};
 use crate::urls::{UrlIndex, UrlRecord};
 use crate::version::{Version, VersionSettings};
@@ -36,6 +37,8 @@ struct Function {
     aliases: HashMap<String, Alias>,
     policies: HashMap<String, Vec<Statement>>,
     allows_recursion: bool,
+    /// By qualifier.
+    event_invoke: HashMap<String, EventInvokeRecord>,
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +132,16 @@ impl Index {
         policy.into_iter().flatten().any(is_it)
     }
 
+    /// How asynchronous invocations of what an ARN names are handled; as usual where it names nothing.
+    pub(crate) fn handling(&self, arn: &str) -> Handling {
+        let Qualified { function, qualifier } = take_apart(arn);
+        let (functions, qualifier) = (self.functions.load(), qualifier.unwrap_or(LATEST));
+        let Some(found) = functions.get(function) else { return Handling::of(None, None) };
+        let number = found.aliases.get(qualifier).map_or(qualifier, |alias| &alias.version);
+        let dead_letter = found.versions.get(number).and_then(|version| version.configuration.dead_letter.clone());
+        Handling::of(found.event_invoke.get(qualifier), dead_letter)
+    }
+
     /// Takes one function over from the store as it is now; versions that are no more are retired.
     pub(crate) async fn refresh(
         &self,
@@ -163,7 +176,10 @@ impl Index {
                 let policies = policies.into_iter().map(|policy| (policy.record.qualifier, policy.record.statements));
                 let (versions, aliases, policies) = (builder.versions, aliases.collect(), policies.collect());
                 let allows_recursion = function.record.allows_recursion;
-                let function = Function { places, versions, aliases, policies, allows_recursion };
+                let event_invoke = store.list_tree::<EventInvokeRecord>(scope, name).await?.into_iter();
+                let event_invoke =
+                    event_invoke.map(|config| (config.record.qualifier.clone(), config.record)).collect();
+                let function = Function { places, versions, aliases, policies, event_invoke, allows_recursion };
                 let provisioned = store.list_tree::<ProvisionedRecord>(scope, name).await?;
                 let provisioned: Vec<_> = provisioned.into_iter().map(|stored| stored.record).collect();
                 let reserved = store.get::<ReservedRecord>(scope, name).await?.map(|stored| stored.record);

@@ -10,6 +10,7 @@
 mod api;
 mod concurrency;
 mod engine;
+mod event_invoke;
 mod index;
 mod invoke;
 mod layers;
@@ -38,7 +39,7 @@ use std::time::Duration;
 use base::clock::Clock;
 use base::limits::AccountLimits;
 use base::seams::{
-    Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, ReadObject, RoleCredentials, Streaming, WriteLog,
+    CallService, Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, ReadObject, RoleCredentials, Streaming, WriteLog,
 };
 use bytes::Bytes;
 use store::blobs::BlobStore;
@@ -58,6 +59,9 @@ use queue::Queue;
 
 pub use queue::RetryDelays;
 pub use runtimes::{HostRuntime, host_runtimes};
+
+/// How long the queue may take to write down what has been done when everything ends.
+const WRITING_DOWN: Duration = Duration::from_secs(2);
 
 /// What the functions of this process are run with.
 #[derive(Clone, Debug)]
@@ -91,6 +95,8 @@ pub struct Settings {
     pub objects: Option<Arc<dyn ReadObject>>,
     /// Who issues the credentials that functions work with.
     pub credentials: Option<Arc<dyn RoleCredentials>>,
+    /// Delivers what became of asynchronous invocations to services that are not ours; none: nowhere.
+    pub services: Option<Arc<dyn CallService>>,
 }
 
 impl Default for Settings {
@@ -110,6 +116,7 @@ impl Default for Settings {
             logs: None,
             objects: None,
             credentials: None,
+            services: None,
         }
     }
 }
@@ -180,7 +187,7 @@ impl Functions {
         let engine = control.spawn_blocking(move || Engine::open(engine_settings, of_engine, handle)).await??;
         let index = Index::load(&store, &engine).await?;
         let functions = Arc::new_cyclic(|this| {
-            let queue = Queue::new(Weak::clone(this), settings.retry_delays);
+            let queue = Queue::new(Weak::clone(this), settings.retry_delays, settings.services);
             Functions {
                 engine: Arc::new(engine),
                 index,
@@ -193,7 +200,7 @@ impl Functions {
                 claiming: tokio::sync::Mutex::default(),
             }
         });
-        functions.queue.resume(&functions).await?;
+        functions.queue.start(&functions).await?;
         Ok(functions)
     }
 
@@ -235,6 +242,11 @@ impl Functions {
     ) -> Result<Invoked, InvokeRefusal> {
         let (mut call, admitted) = self.admit(invocation)?;
         call.request_id = request_id;
+        self.run_admitted(call, admitted).await
+    }
+
+    /// Runs a call that has been let through, by way of a data thread.
+    pub(crate) async fn run_admitted(&self, call: Call, admitted: Admitted) -> Result<Invoked, InvokeRefusal> {
         let (answer, answered) = oneshot::channel();
         let thread = self.engine.choose_thread(&call.version);
         let gone = || InvokeRefusal::Unavailable { reason: "no data thread is running".to_owned() };
@@ -265,6 +277,7 @@ impl Functions {
     /// Ends all environments: the waiting ones now, those at work when they are done or `patience` has passed.
     pub async fn shutdown(&self, patience: Duration) {
         let until = tokio::time::Instant::now() + patience;
+        self.queue.close_to_new();
         let mut ending = Vec::new();
         for thread in 0..self.engine.thread_count() {
             let (done, ended) = oneshot::channel();
@@ -276,6 +289,7 @@ impl Functions {
             // A thread that has ended has ended its environments.
             let _ = tokio::time::timeout_at(until + Duration::from_secs(1), ended).await;
         }
+        self.queue.close(WRITING_DOWN).await;
     }
 
     /// Finds the version, asks the policy and takes a place under the limits.

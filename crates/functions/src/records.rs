@@ -63,6 +63,33 @@ pub(crate) struct QueuedInvocation {
     /// How often it could not be run at all since then.
     #[serde(default)]
     pub(crate) refusals: u32,
+    /// Where the event is to be sent, if it is not to be run: what has become of another invocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delivery: Option<Delivery>,
+}
+
+/// What has become of an asynchronous invocation, on its way to somebody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Delivery {
+    /// The ARN of a queue, a topic, a bus, a bucket or a function.
+    pub(crate) target: String,
+    /// The id of the invocation.
+    pub(crate) request_id: String,
+    /// Whether the function has run and not failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) succeeded: bool,
+    /// What goes with an event to a dead letter queue; none with the record of an invocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dead_letter: Option<DeadLetter>,
+}
+
+/// Why an event is given up, as a dead letter queue is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DeadLetter {
+    /// `ErrorCode`, a status.
+    pub(crate) error_code: u16,
+    /// `ErrorMessage`, at most 1 KB.
+    pub(crate) error_message: String,
 }
 
 impl Record for QueuedInvocation {
@@ -228,6 +255,9 @@ pub(crate) struct Configuration {
     /// `EphemeralStorage.Size`, MB: how much `/tmp` holds.
     #[serde(default = "default_ephemeral_storage", skip_serializing_if = "is_default_ephemeral_storage")]
     pub(crate) ephemeral_storage: u32,
+    /// `DeadLetterConfig.TargetArn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dead_letter: Option<String>,
     /// The package; its SHA-256 is `CodeSha256`.
     pub(crate) code: Digest,
     /// `CodeSize`, bytes.

@@ -64,7 +64,7 @@ pub struct Change {
 }
 
 /// What an engine does, on raw rows. Services call the typed methods of `dyn Store` (`get`, `list`, `list_tree`, `list_all`,
-/// `find`) and, of these, only [`commit`](Store::commit), [`revision`](Store::revision), [`changes`](Store::changes) and
+/// `page_all`, `find`) and, of these, only [`commit`](Store::commit), [`revision`](Store::revision), [`changes`](Store::changes) and
 /// [`changes_since`](Store::changes_since).
 ///
 /// Keys are compared by their UTF-8 bytes.
@@ -88,6 +88,15 @@ pub trait Store: Send + Sync {
 
     /// All rows of that kind, ordered by account, region and key.
     async fn rows(&self, kind: &'static str) -> Result<Vec<Row>, StoreError>;
+
+    /// Up to `limit` rows of that kind after the one of scope and key `after`, of all scopes, ordered by key, account and
+    /// region.
+    async fn rows_after(
+        &self,
+        kind: &'static str,
+        after: Option<(&Scope, &str)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError>;
 
     /// The row of that kind and key in whatever scope; the first by account and region if there are several.
     async fn row_anywhere(&self, kind: &'static str, key: &str) -> Result<Option<Row>, StoreError>;

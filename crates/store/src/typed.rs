@@ -42,6 +42,20 @@ impl dyn Store {
         self.rows(R::KIND).await?.iter().map(|row| Ok((row.scope.clone(), row.read()?))).collect()
     }
 
+    /// Up to `limit` records of every scope after the one of scope and key `after`, ordered by key, account and region: for
+    /// what there may be too much of to be read at once.
+    ///
+    /// # Errors
+    /// As [`get`](#method.get).
+    pub async fn page_all<R: Record>(
+        &self,
+        after: Option<(&Scope, &str)>,
+        limit: usize,
+    ) -> Result<Vec<(Scope, Stored<R>)>, StoreError> {
+        let rows = self.rows_after(R::KIND, after, limit).await?;
+        rows.iter().map(|row| Ok((row.scope.clone(), row.read()?))).collect()
+    }
+
     /// The record of that key in whatever scope (API ids are unique in the process).
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use super::clock;
 use super::forwarding::Forwarder;
 use super::log_sink::{self, Delivery};
 use super::objects::Objects;
+use super::service_calls::ServiceCaller;
 use crate::config::Config;
 
 /// The subsystems that the AWS APIs are made of.
@@ -59,6 +60,7 @@ pub(crate) async fn open(
         logs: logs.map(|logs| Arc::new(logs) as Arc<dyn base::seams::WriteLog>),
         credentials: Some(Arc::clone(&sessions) as Arc<dyn RoleCredentials>),
         objects: Some(Arc::new(Objects::new(Arc::clone(&endpoints), clock()))),
+        services: Some(Arc::new(ServiceCaller::new(Arc::clone(&endpoints), clock()))),
         ..functions::Settings::default()
     };
     let functions = functions::Functions::open(data.store(), data.blobs(), functions_settings, control.clone()).await?;

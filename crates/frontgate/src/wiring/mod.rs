@@ -5,6 +5,7 @@ mod data_plane;
 mod forwarding;
 mod log_sink;
 mod objects;
+mod service_calls;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,6 +12,7 @@ use super::names::Named;
 use super::{Failure, attempts, check_revision, conflict, invalid, not_found, page_size};
 use crate::Functions;
 use crate::concurrency::{ProvisionedRecord, provisioned_key};
+use crate::event_invoke::EventInvokeRecord;
 use crate::records::{AliasRecord, Configuration, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key};
 use crate::urls::UrlRecord;
 
@@ -104,7 +105,8 @@ pub(super) async fn delete_alias(
             .delete::<AliasRecord>(&named.scope, &key, alias.revision)
             .delete_tree::<PolicyRecord>(&named.scope, &key)
             .delete_tree::<UrlRecord>(&named.scope, &key)
-            .delete_tree::<ProvisionedRecord>(&named.scope, &provisioned_key(&named.name, &input.name));
+            .delete_tree::<ProvisionedRecord>(&named.scope, &provisioned_key(&named.name, &input.name))
+            .delete_tree::<EventInvokeRecord>(&named.scope, &key);
         functions.store.commit(transaction).await?;
         Ok::<_, Failure>(())
     })

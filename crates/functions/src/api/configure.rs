@@ -9,6 +9,7 @@ use wire::ApiError;
 
 use super::invalid;
 use crate::Functions;
+use crate::event_invoke::Target;
 use crate::records::LogLevels;
 
 /// What AWS accepts, in the order in which its error names them.
@@ -95,7 +96,6 @@ const VARIABLES_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct NotYet {
     pub(super) vpc_config: Option<model::VpcConfig>,
-    pub(super) dead_letter_config: Option<model::DeadLetterConfig>,
     pub(super) kms_key_arn: Option<String>,
     pub(super) file_system_configs: Option<Vec<model::FileSystemConfig>>,
     pub(super) image_config: Option<model::ImageConfig>,
@@ -112,11 +112,9 @@ impl NotYet {
         let vpc = self.vpc_config.as_ref().is_some_and(|vpc| {
             any(vpc.subnet_ids.as_ref().map(Vec::len)) || any(vpc.security_group_ids.as_ref().map(Vec::len))
         });
-        let dead_letter = self.dead_letter_config.as_ref().and_then(|config| config.target_arn.as_ref());
         let snap_start = self.snap_start.as_ref().and_then(|config| config.apply_on.as_deref());
         let refused = [
             ("VpcConfig", vpc),
-            ("DeadLetterConfig", text(dead_letter)),
             ("KMSKeyArn", text(self.kms_key_arn.as_ref())),
             ("FileSystemConfigs", any(self.file_system_configs.as_ref().map(Vec::len))),
             ("ImageConfig", self.image_config.is_some()),
@@ -181,6 +179,16 @@ pub(super) fn traced(config: Option<model::TracingConfig>) -> Option<bool> {
 /// `EphemeralStorage`, MB, which has passed the model's range.
 pub(super) fn ephemeral_storage(storage: Option<model::EphemeralStorage>) -> Option<u32> {
     u32::try_from(storage?.size).ok()
+}
+
+/// `DeadLetterConfig`: nothing is said (`None`), there is to be none, or this queue or topic.
+pub(super) fn dead_letter(config: Option<model::DeadLetterConfig>) -> Result<Option<Option<String>>, ApiError> {
+    let Some(arn) = config.and_then(|config| config.target_arn) else { return Ok(None) };
+    match Target::parse(&arn) {
+        _ if arn.is_empty() => Ok(Some(None)),
+        Some((_, Target::Queue(_) | Target::Topic)) => Ok(Some(Some(arn))),
+        _ => Err(invalid(format!("The provided dead letter config DeadLetterConfig(targetArn={arn}) is invalid."))),
+    }
 }
 
 /// `Environment`: what was given, if it may be.

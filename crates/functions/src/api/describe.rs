@@ -5,8 +5,8 @@ use base::shape::Sensitive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model_lambda::{
-    EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer, LoggingConfig, RuntimeVersionConfig,
-    SnapStartResponse, TracingConfigResponse,
+    DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer, LoggingConfig,
+    RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse,
 };
 use store::Scope;
 use store::blobs::Digest;
@@ -63,6 +63,10 @@ pub(super) fn describe(
         version: text(version),
         environment: variables
             .map(|variables| EnvironmentResponse { variables: Some(Sensitive(variables)), error: None }),
+        dead_letter_config: configuration
+            .dead_letter
+            .clone()
+            .map(|target_arn| DeadLetterConfig { target_arn: Some(target_arn) }),
         tracing_config: Some(TracingConfigResponse {
             mode: text(if configuration.traced { "Active" } else { "PassThrough" }),
         }),

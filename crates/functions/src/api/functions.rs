@@ -14,6 +14,7 @@ use super::package::Source;
 use super::{Failure, attempts, conflict, invalid, tags};
 use crate::Functions;
 use crate::concurrency::{ProvisionedRecord, ReservedRecord, provisioned_key};
+use crate::event_invoke::EventInvokeRecord;
 use crate::records::{
     AliasRecord, Configuration, EPHEMERAL_STORAGE, FunctionRecord, LATEST, PolicyRecord, VersionRecord, version_key,
 };
@@ -97,7 +98,6 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
     }
     let not_yet = NotYet {
         vpc_config: input.vpc_config,
-        dead_letter_config: input.dead_letter_config,
         kms_key_arn: input.kms_key_arn,
         file_system_configs: input.file_system_configs,
         image_config: input.image_config,
@@ -136,6 +136,7 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
         json_log,
         traced: configure::traced(input.tracing_config).unwrap_or(false),
         ephemeral_storage: configure::ephemeral_storage(input.ephemeral_storage).unwrap_or(EPHEMERAL_STORAGE),
+        dead_letter: configure::dead_letter(input.dead_letter_config)?.flatten(),
         code: store::blobs::Digest::of(b""),
         code_size: 0,
         layers: Vec::new(),
@@ -239,7 +240,8 @@ impl Functions {
             .delete_tree::<ReservedRecord>(scope, name)
             .delete_tree::<ProvisionedRecord>(scope, name)
             .delete_tree::<PolicyRecord>(scope, name)
-            .delete_tree::<UrlRecord>(scope, name);
+            .delete_tree::<UrlRecord>(scope, name)
+            .delete_tree::<EventInvokeRecord>(scope, name);
         self.store.commit(transaction).await?;
         Ok(())
     }
@@ -268,7 +270,8 @@ impl Functions {
             .update(&named.scope, &function.record, function.revision)
             .delete::<VersionRecord>(&named.scope, &key, version.revision)
             .delete_tree::<PolicyRecord>(&named.scope, &format!("{}/{text}", named.name))
-            .delete_tree::<ProvisionedRecord>(&named.scope, &provisioned_key(&named.name, &text));
+            .delete_tree::<ProvisionedRecord>(&named.scope, &provisioned_key(&named.name, &text))
+            .delete_tree::<EventInvokeRecord>(&named.scope, &format!("{}/{text}", named.name));
         self.store.commit(transaction).await?;
         Ok(())
     }

@@ -10,6 +10,7 @@ mod compatible;
 mod concurrency;
 mod configure;
 mod describe;
+mod event_invoke;
 mod functions;
 mod invoke;
 mod layer_permissions;
@@ -75,6 +76,11 @@ pub(crate) fn service(functions: Arc<Functions>) -> Service<Functions> {
         .operation(model::GetProvisionedConcurrencyConfig, concurrency::get_provisioned_concurrency_config)
         .operation(model::DeleteProvisionedConcurrencyConfig, concurrency::delete_provisioned_concurrency_config)
         .operation(model::ListProvisionedConcurrencyConfigs, concurrency::list_provisioned_concurrency_configs)
+        .operation(model::PutFunctionEventInvokeConfig, event_invoke::put_function_event_invoke_config)
+        .operation(model::UpdateFunctionEventInvokeConfig, event_invoke::update_function_event_invoke_config)
+        .operation(model::GetFunctionEventInvokeConfig, event_invoke::get_function_event_invoke_config)
+        .operation(model::DeleteFunctionEventInvokeConfig, event_invoke::delete_function_event_invoke_config)
+        .operation(model::ListFunctionEventInvokeConfigs, event_invoke::list_function_event_invoke_configs)
         .operation(model::Invoke, invoke::invoke)
         .operation(model::PublishLayerVersion, layers::publish_layer_version)
         .operation(model::GetLayerVersion, layers::get_layer_version)

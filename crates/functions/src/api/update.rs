@@ -65,7 +65,6 @@ pub(super) async fn update_function_configuration(
     let named = Named::unqualified(&call, &input.function_name)?;
     let not_yet = NotYet {
         vpc_config: input.vpc_config,
-        dead_letter_config: input.dead_letter_config,
         kms_key_arn: input.kms_key_arn,
         file_system_configs: input.file_system_configs,
         image_config: input.image_config,
@@ -87,6 +86,7 @@ pub(super) async fn update_function_configuration(
     let variables = configure::variables(input.environment)?;
     let traced = configure::traced(input.tracing_config);
     let ephemeral_storage = configure::ephemeral_storage(input.ephemeral_storage);
+    let dead_letter = configure::dead_letter(input.dead_letter_config)?;
     let change = |latest: &mut Configuration| {
         let replace = |field: &mut String, given: &Option<String>| {
             if let Some(given) = given {
@@ -104,6 +104,9 @@ pub(super) async fn update_function_configuration(
         }
         if let Some(layers) = &layers {
             latest.layers.clone_from(layers);
+        }
+        if let Some(dead_letter) = &dead_letter {
+            latest.dead_letter.clone_from(dead_letter);
         }
         latest.traced = traced.unwrap_or(latest.traced);
         latest.ephemeral_storage = ephemeral_storage.unwrap_or(latest.ephemeral_storage);

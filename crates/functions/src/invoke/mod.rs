@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub(crate) use outcome::{exited, signal_name, timed_out};
-pub(crate) use payload::{check_event, check_size};
+pub(crate) use payload::{check_event, check_size, not_json};
 
 use crate::concurrency::Admitted;
 use crate::engine::Message;
@@ -148,7 +148,7 @@ fn outcome_of(
             Outcome::Failed(payload)
         }
         Ok(Answer::BadEvent(_)) => {
-            return Ok(Err(InvokeRefusal::BadPayload { message: payload::not_json(&call.payload), too_large: false }));
+            return Ok(Err(InvokeRefusal::BadPayload { message: not_json(&call.payload), too_large: false }));
         }
         // No process that keeps to the protocol answers so.
         Ok(Answer::Ready | Answer::InitFailed(_) | Answer::StreamBegun(..) | Answer::Chunk(..)) => {

@@ -23,11 +23,12 @@ pub(crate) fn check_event(payload: &[u8]) -> Result<(), InvokeRefusal> {
 }
 
 /// The text for an event that is not JSON, in the words of the parser that AWS uses.
-pub(super) fn not_json(event: &[u8]) -> String {
-    let error = match serde_json::from_slice::<serde::de::IgnoredAny>(event) {
-        Err(error) => error,
+pub(crate) fn not_json(event: &[u8]) -> String {
+    let error = match (serde_json::from_slice::<serde::de::IgnoredAny>(event), std::str::from_utf8(event)) {
+        (Err(error), _) => error,
+        (Ok(_), Err(error)) => return not_utf8(event, error.valid_up_to()),
         // The bootstrap is stricter in nothing that matters but depth.
-        Ok(_) => {
+        (Ok(_), Ok(_)) => {
             return "Could not parse request body into json: Document nesting depth exceeds the maximum allowed"
                 .to_owned();
         }
@@ -47,10 +48,30 @@ pub(super) fn not_json(event: &[u8]) -> String {
             )
         }
     };
-    let place = format!(
-        "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {line}, column: {column}]"
-    );
-    format!("Could not parse request body into json: Could not parse payload into json: {what}{place}")
+    told(&what, line, column)
+}
+
+/// The text for an event that is JSON but for bytes in a string, the first of them at `valid`, that are not UTF-8.
+fn not_utf8(event: &[u8], valid: usize) -> String {
+    let (before, rest) = event.split_at(valid.min(event.len()));
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    let what = match rest {
+        // A byte that begins a character is right; it is one of those after it that is wrong.
+        [0xc2..=0xf4, after @ ..] => {
+            let wrong = after.iter().find(|byte| **byte & 0xc0 != 0x80).or(after.first());
+            format!("Invalid UTF-8 middle byte 0x{:x}", wrong.copied().unwrap_or_default())
+        }
+        [first, ..] => format!("Invalid UTF-8 start byte 0x{first:x}"),
+        [] => "Unexpected end-of-input".to_owned(),
+    };
+    told(&what, line, column)
+}
+
+fn told(what: &str, line: usize, column: usize) -> String {
+    format!(
+        "Could not parse request body into json: Could not parse payload into json: {what}\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {line}, column: {column}]"
+    )
 }
 
 #[cfg(test)]
@@ -64,6 +85,12 @@ mod tests {
         assert!(not_json(b"{\"a\":\n x}").contains("('x' (code 120))"));
         assert!(not_json(b"{\"a\":").contains("end-of-input"));
         assert!(not_json(b"{}").contains("depth"));
+        let bytes = not_json(b"{\"a\":\n \"\x99\"}");
+        assert!(
+            bytes.contains("Invalid UTF-8 start byte 0x99\n at") && bytes.ends_with("line: 2, column: 3]"),
+            "{bytes}"
+        );
+        assert!(not_json(b"\"\xe4\"").contains("Invalid UTF-8 middle byte 0x22\n"));
     }
 
     #[test]

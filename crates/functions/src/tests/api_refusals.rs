@@ -98,12 +98,6 @@ fn creations_are_refused() {
             (json!({"PackageType": "Image", "Code": {"ImageUri": "x"}}), 501, "NotImplemented", "PackageType Image"),
             (json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}), 400, INVALID, "does not exist"),
             (json!({"VpcConfig": {"SubnetIds": ["subnet-1"]}}), 501, "NotImplemented", "VpcConfig"),
-            (
-                json!({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}}),
-                501,
-                "NotImplemented",
-                "DeadLetterConfig",
-            ),
             (json!({"SnapStart": {"ApplyOn": "PublishedVersions"}}), 501, "NotImplemented", "SnapStart"),
             (
                 json!({"Environment": {"Variables": {"AWS_REGION": "x"}}}),

@@ -85,6 +85,7 @@ impl Lab {
             json_log: None,
             traced: false,
             ephemeral_storage: 512,
+            dead_letter: None,
             code,
             code_size: package.len() as u64,
             layers: Vec::new(),

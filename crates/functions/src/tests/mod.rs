@@ -6,6 +6,8 @@ mod api_refusals;
 mod behaviour;
 mod client;
 mod concurrency;
+mod destinations;
+mod event_invoke;
 mod extensions;
 mod faults;
 mod lab;

@@ -1,6 +1,7 @@
 //! Asynchronous invocations: kept, run, tried again, settled.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base::limits::AccountLimits;
@@ -11,7 +12,7 @@ use super::lab::{Lab, eventually, on_data_thread, with_settings};
 use crate::records::{QueuedEvent, QueuedInvocation};
 use crate::{Functions, RetryDelays, Settings};
 
-const SOON: RetryDelays =
+pub(super) const SOON: RetryDelays =
     RetryDelays { after_failure: [Duration::from_millis(5); 2], after_refusal: Duration::from_millis(5) };
 
 /// A handler that notes the id of each call and its event in a file, and then does `more`.
@@ -33,7 +34,7 @@ async fn left(lab: &Lab) -> usize {
     events.max(invocations)
 }
 
-async fn settled(lab: &Lab) {
+pub(super) async fn settled(lab: &Lab) {
     let end = std::time::Instant::now() + Duration::from_secs(30);
     while left(lab).await > 0 {
         assert!(std::time::Instant::now() < end, "events are left after 30 s");
@@ -77,14 +78,8 @@ fn a_throttled_event_waits_for_room() {
         lab.functions.enqueue(lab.invocation("Wait", r#"{"n": "first"}"#)).await.unwrap();
         eventually("the first runs", || lines(&file).len() == 1).await;
         lab.functions.enqueue(lab.invocation("Wait", r#"{"n": "second"}"#)).await.unwrap();
-        // It has been refused at least once when its row says so.
-        let refused = async || {
-            let rows = lab.data.store().list_all::<QueuedInvocation>().await.unwrap();
-            rows.iter().any(|(_, row)| row.record.refusals > 1)
-        };
-        while !refused().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let refused = || lab.functions.queue.counts.refused.load(Ordering::Relaxed);
+        eventually("the second is refused", || refused() > 1).await;
         std::fs::write(&gate, "").unwrap();
         settled(&lab).await;
         assert_eq!(lines(&file).len(), 2);
@@ -102,10 +97,11 @@ fn what_an_earlier_run_left_is_taken_up() {
             function_arn: lab.invocation("Note", "").function_arn.to_string(),
             trace_id: None,
             client_context: None,
-            accepted: 0,
+            accepted: lab.functions.engine.clock.now().0,
             due: 0,
             failures: 1,
             refusals: 0,
+            delivery: None,
         };
         let event = QueuedEvent { request_id: request_id.clone(), payload: r#"{"n": "left"}"#.to_owned() };
         let both = Transaction::new().insert(&lab.scope, &invocation).insert(&lab.scope, &event);
@@ -130,10 +126,32 @@ fn what_cannot_be_run_is_refused_at_once() {
         assert!(matches!(missing, InvokeRefusal::NotFound { .. }), "{missing:?}");
         let unread = enqueue("Note", "{".to_owned()).await.unwrap_err();
         assert!(matches!(unread, InvokeRefusal::BadPayload { too_large: false, .. }), "{unread:?}");
+        let torn = lab.functions.enqueue(lab.invocation("Note", &b"[\"\xff\"]"[..])).await.unwrap_err();
+        assert!(matches!(&torn, InvokeRefusal::BadPayload { message, .. } if message.contains("UTF-8")), "{torn:?}");
         let long = enqueue("Note", format!("\"{}\"", "x".repeat(1_048_575))).await.unwrap_err();
         let message =
             "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)".to_owned();
         assert_eq!(long, InvokeRefusal::BadPayload { message, too_large: true });
         assert_eq!(left(&lab).await, 0);
+    });
+}
+
+#[test]
+fn many_events_of_one_function_do_not_hold_up_another() {
+    let limits = AccountLimits { concurrent_functions: 1, ..AccountLimits::AWS };
+    with_settings(Settings { retry_delays: SOON, limits, ..Settings::default() }, |lab| async move {
+        let (file, gate) = (lab.folder.path().join("seen"), lab.folder.path().join("gate"));
+        let wait = format!("import os, time\n    while not os.path.exists('{}'): time.sleep(0.005)", gate.display());
+        lab.python("Busy", &noting(&file, &wait)).await;
+        lab.python("Note", &noting(&file, "return e")).await;
+        for name in [["Busy"; 40].as_slice(), &["Note"; 3]].concat() {
+            lab.functions.enqueue(lab.invocation(name, format!(r#"{{"n": "{name}"}}"#))).await.unwrap();
+        }
+        std::fs::write(&gate, "").unwrap();
+        settled(&lab).await;
+        let seen = lines(&file);
+        assert_eq!(seen.len(), 43);
+        let last = seen.iter().rposition(|line| line.ends_with("Note")).unwrap();
+        assert!(last < 42, "the function that came late had to wait for all events of the other");
     });
 }

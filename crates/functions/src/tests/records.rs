@@ -4,6 +4,7 @@ use serde_json::Value;
 use store::Record;
 
 use crate::concurrency::{ProvisionedRecord, ReservedRecord};
+use crate::event_invoke::EventInvokeRecord;
 use crate::layers::{LayerRecord, LayerVersionRecord};
 use crate::records::{AliasRecord, FunctionRecord, PolicyRecord, QueuedEvent, QueuedInvocation, VersionRecord};
 use crate::urls::UrlRecord;
@@ -30,5 +31,8 @@ fn the_first_version_of_each_record_is_read() {
     reads::<ReservedRecord>(include_str!("../../cases/records/function_concurrency-1.json"), "Items");
     let provisioned = include_str!("../../cases/records/provisioned_concurrency-1.json");
     reads::<ProvisionedRecord>(provisioned, "Items/prod");
+    reads::<QueuedInvocation>(include_str!("../../cases/records/queued_invocation-2.json"), id);
     reads::<QueuedEvent>(include_str!("../../cases/records/queued_event-1.json"), id);
+    let config = include_str!("../../cases/records/function_event_invoke_config-1.json");
+    reads::<EventInvokeRecord>(config, "Items/prod");
 }

@@ -88,6 +88,16 @@ impl Store for SqliteStore {
         self.readers.read(move |connection| reader::rows(connection, kind)).await
     }
 
+    async fn rows_after(
+        &self,
+        kind: &'static str,
+        after: Option<(&Scope, &str)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let after = after.map(|(scope, key)| (scope.clone(), key.to_owned()));
+        self.readers.read(move |connection| reader::rows_after(connection, kind, after.as_ref(), limit)).await
+    }
+
     async fn row_anywhere(&self, kind: &'static str, key: &str) -> Result<Option<Row>, StoreError> {
         let key = key.to_owned();
         self.readers.read(move |connection| reader::row_anywhere(connection, kind, &key)).await

@@ -103,6 +103,21 @@ pub(super) fn rows(connection: &Connection, kind: &str) -> rusqlite::Result<Vec<
     collect(statement, params![kind])
 }
 
+pub(super) fn rows_after(
+    connection: &Connection,
+    kind: &str,
+    after: Option<&(Scope, String)>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Row>> {
+    let statement = connection.prepare_cached(select_rows!(
+        "WHERE kind = ?1 AND (key, account, region) > (?2, ?3, ?4) ORDER BY key, account, region LIMIT ?5"
+    ))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    // No key is empty, so nothing sorts before the first.
+    let (account, region, key) = after.map_or(("", "", ""), |(scope, key)| (&scope.account, &scope.region, key));
+    collect(statement, params![kind, key, account, region, limit])
+}
+
 pub(super) fn row_anywhere(connection: &Connection, kind: &str, key: &str) -> rusqlite::Result<Option<Row>> {
     connection
         .prepare_cached(select_rows!("WHERE kind = ?1 AND key = ?2 ORDER BY account, region LIMIT 1"))?

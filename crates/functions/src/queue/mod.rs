@@ -1,0 +1,237 @@
+//! Asynchronous invocations: acknowledged when they are on disk, run when there is room, tried again as AWS does, and
+//! what became of them delivered to whoever is to know.
+//!
+//! The store holds the queue. In memory there is for each event only where it stands in line ([`lanes`]). An event that is
+//! over is replaced in one commit by its deliveries, which are events of the same queue and are forgotten when their
+//! target has acknowledged them. What was under way when the process ended is done again, so a function may see an
+//! event twice, as on AWS.
+
+mod attempt;
+mod deliver;
+mod ending;
+mod lanes;
+mod verdict;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use base::ids;
+use base::seams::{CallService, Invocation, InvokeRefusal};
+use store::{StoreError, Transaction};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use crate::Functions;
+use crate::index::scope_of;
+use crate::invoke::{check_event, not_json};
+use crate::records::{QueuedEvent, QueuedInvocation};
+use lanes::{Lane, Lanes, Next};
+
+pub use verdict::RetryDelays;
+
+/// The largest event of an asynchronous invocation: 1 MB.
+const EVENT_BYTES: usize = 1_048_576;
+
+/// How many events may wait at once: 40 MB of places in line. The bound is ours.
+const WAITING_AT_MOST: usize = 1_000_000;
+
+/// How many of them are under way at once: each may be 1 MB. A function gets half of them at most, so that callers who
+/// wait for their answer find room too. The bound is ours.
+const PLACES: usize = 128;
+
+/// The longest sleep, so that a step of the clock does no harm.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// How many events are read at once when the queue is taken up.
+const PAGE: usize = 1000;
+
+/// The queue of a process.
+pub(crate) struct Queue {
+    functions: Weak<Functions>,
+    delays: RetryDelays,
+    services: Option<Arc<dyn CallService>>,
+    lanes: Mutex<Lanes>,
+    /// Something has come or is done.
+    changed: Notify,
+    is_closed: AtomicBool,
+    pub(crate) counts: Counts,
+}
+
+/// What has happened to events since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Tries for which there was no room.
+    pub(crate) refused: AtomicU64,
+    /// Events that were given up and that nobody was to be told about; AWS's metric `AsyncEventsDropped`.
+    pub(crate) dropped: AtomicU64,
+    /// Deliveries that were given up; AWS's metrics `DestinationDeliveryFailures` and `DeadLetterErrors`.
+    pub(crate) undelivered: AtomicU64,
+}
+
+impl Queue {
+    pub(crate) fn new(
+        functions: Weak<Functions>,
+        delays: RetryDelays,
+        services: Option<Arc<dyn CallService>>,
+    ) -> Arc<Queue> {
+        Arc::new(Queue {
+            functions,
+            delays,
+            services,
+            lanes: Mutex::new(Lanes::new(PLACES)),
+            changed: Notify::new(),
+            is_closed: AtomicBool::new(false),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Takes up what an earlier run has left, and begins to work.
+    pub(crate) async fn start(self: &Arc<Self>, functions: &Functions) -> Result<(), StoreError> {
+        let mut last = None;
+        loop {
+            let after = last.as_ref().map(|(scope, id): &(_, String)| (scope, id.as_str()));
+            let page = functions.store.page_all::<QueuedInvocation>(after, PAGE).await?;
+            for (_, left) in &page {
+                self.add(&left.record);
+            }
+            match page.into_iter().next_back() {
+                Some((scope, left)) => last = Some((scope, left.record.request_id)),
+                None => break,
+            }
+        }
+        let control = functions.engine.control.clone();
+        control.clone().spawn(Arc::clone(self).work(control));
+        Ok(())
+    }
+
+    /// Accepts an invocation: returns its request id when it is on disk.
+    pub(crate) async fn accept(
+        self: &Arc<Self>,
+        functions: &Functions,
+        invocation: Invocation,
+        request_id: Option<String>,
+    ) -> Result<String, InvokeRefusal> {
+        let Invocation { function_arn, payload, caller, trace_id, client_context, .. } = invocation;
+        if payload.len() > EVENT_BYTES {
+            let message = format!(
+                "{} byte payload is too large for the Event invocation type (limit {EVENT_BYTES} bytes)",
+                payload.len()
+            );
+            return Err(InvokeRefusal::BadPayload { message, too_large: true });
+        }
+        check_event(&payload)?;
+        let payload = String::from_utf8(payload.into())
+            .map_err(|error| InvokeRefusal::BadPayload { message: not_json(error.as_bytes()), too_large: false })?;
+        match functions.index.resolve(&function_arn, &caller) {
+            // It will be ready by and by, or the event grows too old.
+            Ok(_) | Err(InvokeRefusal::NotReady { .. }) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        if self.lanes().held() >= WAITING_AT_MOST {
+            return Err(InvokeRefusal::TooManyRequests { reason: "CallerRateLimitExceeded" });
+        }
+        let now = functions.engine.clock.now().0;
+        let queued = QueuedInvocation {
+            request_id: request_id.unwrap_or_else(ids::uuid),
+            function_arn: function_arn.as_ref().to_owned(),
+            trace_id,
+            client_context,
+            accepted: now,
+            due: now,
+            failures: 0,
+            refusals: 0,
+            delivery: None,
+        };
+        let scope = scope_of(&queued.function_arn);
+        let event = QueuedEvent { request_id: queued.request_id.clone(), payload };
+        let both = Transaction::new().insert(&scope, &queued).insert(&scope, &event);
+        let committed = functions.store.commit(both).await;
+        committed.map_err(|error| InvokeRefusal::Unavailable { reason: format!("the event was not kept: {error}") })?;
+        self.add(&queued);
+        Ok(queued.request_id)
+    }
+
+    /// Begins nothing more.
+    pub(crate) fn close_to_new(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        self.lanes().close();
+        self.changed.notify_one();
+    }
+
+    /// Waits for at most `patience` until what is under way has been written down; after
+    /// [`close_to_new`](Queue::close_to_new).
+    pub(crate) async fn close(&self, patience: Duration) {
+        let settled = async {
+            while self.lanes().running() > 0 {
+                self.changed.notified().await;
+            }
+        };
+        // What is not written down is done again after the next start.
+        let _ = tokio::time::timeout(patience, settled).await;
+    }
+
+    /// Puts an event that is in the store into its lane.
+    fn add(&self, queued: &QueuedInvocation) {
+        let Some(id) = id_of(&queued.request_id) else {
+            tracing::warn!(request_id = queued.request_id, "an event in the queue has no id that could be its own");
+            return;
+        };
+        let of = match &queued.delivery {
+            Some(delivery) => delivery.target.as_str(),
+            None => queued.function_arn.as_str(),
+        };
+        let lane = Lane { scope: scope_of(&queued.function_arn), of: of.into() };
+        let refusals = u8::try_from(queued.refusals).unwrap_or(u8::MAX);
+        self.lanes().add(lane, queued.due, id, refusals);
+        self.changed.notify_one();
+    }
+
+    /// Begins what is due as long as the functions are there.
+    async fn work(self: Arc<Self>, control: Handle) {
+        while let Some(clock) = self.functions.upgrade().map(|functions| functions.engine.clock.clone()) {
+            let now = clock.now().0;
+            let next = self.lanes().next(now);
+            let until = match next {
+                Next::Try(lane, ticket) => {
+                    control.spawn(Arc::clone(&self).see_to(lane, ticket));
+                    continue;
+                }
+                Next::Wait(until) => until,
+            };
+            if self.is_closed.load(Ordering::Acquire) {
+                return;
+            }
+            let sleep = until.map_or(LONGEST_SLEEP, |until| Duration::from_millis(until.saturating_sub(now)));
+            // Woken or not: the lanes are looked at again.
+            let _ = tokio::time::timeout(sleep.min(LONGEST_SLEEP), self.changed.notified()).await;
+        }
+    }
+
+    /// Never held across a wait.
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The 16 bytes of a UUID.
+fn id_of(text: &str) -> Option<[u8; 16]> {
+    let digits: String = text.split('-').collect();
+    let value = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
+    let bytes = value.to_be_bytes();
+    (ids::uuid_text(bytes) == text).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_written_and_read() {
+        let id = ids::uuid();
+        assert_eq!(id_of(&id).map(ids::uuid_text), Some(id));
+        for text in ["", "x", "8A7B6C5D-0000-4000-8000-000000000001", "8a7b6c5d00004000800000000000000f"] {
+            assert_eq!(id_of(text), None, "{text}");
+        }
+    }
+}

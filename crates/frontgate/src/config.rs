@@ -102,6 +102,12 @@ pub(crate) struct Config {
     #[arg(long, help_heading = "Behaviour")]
     pub(crate) runtime_substitution: bool,
 
+    /// How long after its first failure an asynchronous invocation is tried again, in seconds (0 to 3600)
+    ///
+    /// The second time it is twice as long. AWS waits one minute and two.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = types::seconds, help_heading = "Behaviour")]
+    pub(crate) event_retry_delay: Duration,
+
     /// Time for requests in flight to finish at shutdown, in seconds (0 to 3600)
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = types::seconds, help_heading = "Behaviour")]
     pub(crate) grace_period: Duration,

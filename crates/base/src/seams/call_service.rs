@@ -20,7 +20,7 @@ pub struct ServiceCall {
     pub region: Arc<str>,
     /// The verb.
     pub method: Method,
-    /// The path, as it is sent and without a query.
+    /// Path and query, as they are sent.
     pub path: String,
     /// The headers beyond those of the connection and of the signature; names in lower case.
     pub headers: Vec<(&'static str, String)>,

@@ -60,6 +60,7 @@ pub(crate) async fn open(
         logs: logs.map(|logs| Arc::new(logs) as Arc<dyn base::seams::WriteLog>),
         credentials: Some(Arc::clone(&sessions) as Arc<dyn RoleCredentials>),
         objects: Some(Arc::new(Objects::new(Arc::clone(&endpoints), clock()))),
+        retry_delays: functions::RetryDelays::starting_with(config.event_retry_delay),
         services: Some(Arc::new(ServiceCaller::new(Arc::clone(&endpoints), clock()))),
         ..functions::Settings::default()
     };

@@ -13,20 +13,19 @@ use std::time::Duration;
 use base::arn::Arn;
 use base::clock::Clock;
 use base::ids::random_bytes;
-use base::seams::{LogLine, WriteLog};
+use base::seams::{LogLine, ServiceCall, WriteLog};
 use base::service_endpoints::ServiceEndpoint;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use sigv4::Credentials;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::forwarding::Clients;
+use super::service_calls::signed;
 
 /// Lines that may wait, and their bytes.
 const WAITING_LINES: usize = 20_000;
@@ -51,9 +50,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const STREAMS: usize = 1000;
 
 const TYPE: &str = "application/x-amz-json-1.1";
-
-/// The secret of calls that are signed without keys of the operator's: whoever takes them verifies none.
-const NO_SECRET: &str = "test";
 
 #[derive(Debug)]
 enum Message {
@@ -265,24 +261,16 @@ impl Sender {
     }
 
     fn request(&self, arn: &Arn<'_>, operation: &str, body: Bytes) -> Result<Request<Full<Bytes>>, String> {
-        let target = format!("Logs_20140328.{operation}");
-        let host = &self.endpoint.authority;
-        let credentials = match &self.endpoint.keys {
-            Some(keys) => Credentials { access_key_id: &keys.id, secret_access_key: &keys.secret, session_token: None },
-            None => Credentials { access_key_id: arn.account, secret_access_key: NO_SECRET, session_token: None },
+        let call = ServiceCall {
+            service: "logs",
+            account: arn.account.into(),
+            region: arn.region.into(),
+            method: Method::POST,
+            path: "/".to_owned(),
+            headers: vec![("content-type", TYPE.to_owned()), ("x-amz-target", format!("Logs_20140328.{operation}"))],
+            body,
         };
-        let headers = [("content-type", TYPE), ("host", host), ("x-amz-target", &target)];
-        let hash = sigv4::payload_hash(&body);
-        let signed =
-            sigv4::sign(&credentials, (arn.region, "logs"), self.clock.now(), ("POST", "/", ""), &headers, &hash);
-        Request::post(format!("{}/", self.endpoint.url()))
-            .header(HOST, host.as_ref())
-            .header(CONTENT_TYPE, TYPE)
-            .header("x-amz-target", target)
-            .header("x-amz-date", signed.date)
-            .header(AUTHORIZATION, signed.authorization)
-            .body(Full::new(body))
-            .map_err(|error| format!("it cannot be asked: {error}"))
+        signed(&self.endpoint, call, &self.clock)
     }
 }
 

@@ -5,24 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::clock::Clock;
-use base::seams::{ObjectName, ReadObject, ReadObjectError, SendFuture};
+use base::seams::{ObjectName, ReadObject, ReadObjectError, SendFuture, ServiceCall};
 use base::service_endpoints::{ServiceEndpoint, ServiceEndpoints};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::Full;
-use sigv4::Credentials;
 
 use super::forwarding::{Clients, SendError};
+use super::service_calls::signed;
 
 /// How long S3 may take over an object.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The largest error document that is read.
 const LARGEST_REFUSAL: usize = 65_536;
-
-/// The secret of calls that are signed without keys of the operator's: whoever takes them verifies none.
-const NO_SECRET: &str = "test";
 
 /// See the module.
 pub(crate) struct Objects {
@@ -74,27 +70,17 @@ impl ReadObject for Objects {
 /// GetObject, with the bucket in the path: any S3 takes that, and needs no names that resolve.
 fn request(endpoint: &ServiceEndpoint, object: &ObjectName, clock: &Clock) -> Result<Request<Full<Bytes>>, String> {
     let path = format!("/{}/{}", escaped(&object.bucket), escaped(&object.key).replace("%2F", "/"));
-    let version = object.version.as_deref().map(|version| format!("versionId={}", escaped(version)));
-    let query = version.as_deref().unwrap_or_default();
-    let own_port = if endpoint.scheme == "https" { ":443" } else { ":80" };
-    let host = endpoint.authority.strip_suffix(own_port).unwrap_or(&endpoint.authority);
-    let credentials = match &endpoint.keys {
-        Some(keys) => Credentials { access_key_id: &keys.id, secret_access_key: &keys.secret, session_token: None },
-        // What stands in for AWS takes an account's number as one of its keys.
-        None => Credentials { access_key_id: &object.account, secret_access_key: NO_SECRET, session_token: None },
+    let version = object.version.as_deref().map(|version| format!("?versionId={}", escaped(version)));
+    let call = ServiceCall {
+        service: "s3",
+        account: object.account.as_str().into(),
+        region: object.region.as_str().into(),
+        method: Method::GET,
+        path: path + version.as_deref().unwrap_or_default(),
+        headers: Vec::new(),
+        body: Bytes::new(),
     };
-    let hash = sigv4::payload_hash(b"");
-    let headers = [("host", host)];
-    let signed = sigv4::sign(&credentials, (&object.region, "s3"), clock.now(), ("GET", &path, query), &headers, &hash);
-    let mark = if query.is_empty() { "" } else { "?" };
-    let mut request = Request::get(format!("{}{path}{mark}{query}", endpoint.url()))
-        .header(HOST, host)
-        .header("x-amz-date", signed.date)
-        .header(AUTHORIZATION, signed.authorization);
-    if let Some(hash) = signed.content_hash {
-        request = request.header("x-amz-content-sha256", hash);
-    }
-    request.body(Full::default()).map_err(|error| format!("it cannot be asked: {error}"))
+    signed(endpoint, call, clock)
 }
 
 /// Every byte but the unreserved ones escaped.
@@ -141,7 +127,7 @@ mod tests {
         let endpoint = ServiceEndpoint::parse("s3=http://127.0.0.1:9000").expect("the text is right");
         let request = request(&endpoint, &object(), &Clock::fake(Moment(0))).expect("it can be asked for");
         assert_eq!(request.uri(), "http://127.0.0.1:9000/b/a%20folder/%C3%A4.zip?versionId=x%2By");
-        let authorization = request.headers()[AUTHORIZATION].to_str().expect("it is text");
+        let authorization = request.headers()["authorization"].to_str().expect("it is text");
         assert!(
             authorization.contains("Credential=000000000000/19700101/eu-west-1/s3/aws4_request"),
             "{authorization}"

@@ -48,8 +48,7 @@ impl CallService for ServiceCaller {
     fn call(&self, call: ServiceCall) -> SendFuture<'_, Result<ServiceAnswer, ServiceSilence>> {
         Box::pin(async move {
             let endpoint = self.endpoints.get(call.service).ok_or(ServiceSilence::NoEndpoint)?;
-            let request = signed(endpoint, call, &self.clock)
-                .map_err(|error| ServiceSilence::Unreachable(format!("it cannot be asked: {error}")))?;
+            let request = signed(endpoint, call, &self.clock).map_err(ServiceSilence::Unreachable)?;
             let sent = tokio::time::timeout(CALL_TIMEOUT, self.clients.send(endpoint, request)).await;
             let answer = sent.unwrap_or_else(|_| Err("it did not answer in time".to_owned()));
             let (head, body) = answer.map_err(ServiceSilence::Unreachable)?.into_parts();
@@ -59,7 +58,11 @@ impl CallService for ServiceCaller {
 }
 
 /// Gives a call its address and its signature.
-fn signed(endpoint: &ServiceEndpoint, call: ServiceCall, clock: &Clock) -> Result<Request<Full<Bytes>>, http::Error> {
+pub(super) fn signed(
+    endpoint: &ServiceEndpoint,
+    call: ServiceCall,
+    clock: &Clock,
+) -> Result<Request<Full<Bytes>>, String> {
     let ServiceCall { service, account, region, method, path, headers, body } = call;
     let signing_name = services::by_any_name(service).map_or(service, |known| known.signing);
     let own_port = if endpoint.scheme == "https" { ":443" } else { ":80" };
@@ -72,7 +75,8 @@ fn signed(endpoint: &ServiceEndpoint, call: ServiceCall, clock: &Clock) -> Resul
     let texts = headers.iter().map(|(name, value)| (*name, value.as_str()));
     let texts: Vec<(&str, &str)> = texts.chain([("host", host)]).collect();
     let hash = sigv4::payload_hash(&body);
-    let asked = (method.as_str(), path.as_str(), "");
+    let (bare, query) = path.split_once('?').unwrap_or((&path, ""));
+    let asked = (method.as_str(), bare, query);
     let signed = sigv4::sign(&credentials, (&region, signing_name), clock.now(), asked, &texts, &hash);
     let mut request = Request::builder().method(&method).uri(format!("{}{path}", endpoint.url())).header(HOST, host);
     for (name, value) in headers {
@@ -81,7 +85,8 @@ fn signed(endpoint: &ServiceEndpoint, call: ServiceCall, clock: &Clock) -> Resul
     if let Some(content_hash) = signed.content_hash {
         request = request.header(CONTENT_HASH, content_hash);
     }
-    request.header(DATE, signed.date).header(AUTHORIZATION, signed.authorization).body(Full::new(body))
+    let request = request.header(DATE, signed.date).header(AUTHORIZATION, signed.authorization);
+    request.body(Full::new(body)).map_err(|error| format!("it cannot be asked: {error}"))
 }
 
 #[cfg(test)]

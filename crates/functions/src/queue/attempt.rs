@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use base::clock::Moment;
 use base::ids;
@@ -21,8 +22,12 @@ use crate::records::{Delivery, LATEST, QueuedEvent, QueuedInvocation};
 /// How often a delivery is tried that its target says no to.
 const TRIES_OF_REFUSED_DELIVERIES: u8 = 5;
 
-/// How long an event waits that the store could not read or write.
+/// How long an event waits that the store could not read.
 const AFTER_STORE_FAILURE: u64 = 1_000;
+
+/// The first wait before something is written once more, and the longest.
+const WRITE_AGAIN: Duration = Duration::from_millis(100);
+const WRITE_AGAIN_AT_LEAST: Duration = Duration::from_secs(5);
 
 /// An event and what stands for it in the store.
 struct Row {
@@ -98,13 +103,29 @@ impl Queue {
             }
             Came::Nothing => return Ok((Some(ticket), false)),
         };
-        functions.store.commit(edit).await?;
+        self.write(functions, edit, &id).await?;
         if let Came::Over(successors) = &came {
             for (invocation, _) in successors {
                 self.add(invocation);
             }
         }
         Ok((again, true))
+    }
+
+    /// Writes down what came of a try. What cannot be written (a full disk) is written later: it is not done again.
+    async fn write(&self, functions: &Functions, edit: Transaction, request_id: &str) -> Result<(), StoreError> {
+        let mut pause = WRITE_AGAIN;
+        loop {
+            match functions.store.commit(edit.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_overtaken() || self.is_closed.load(Ordering::Acquire) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, request_id, "what came of an asynchronous invocation cannot be written yet");
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(WRITE_AGAIN_AT_LEAST);
+        }
     }
 
     async fn event(&self, functions: &Functions, lane: &Lane, row: &Row) -> Result<String, StoreError> {

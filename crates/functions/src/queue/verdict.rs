@@ -23,14 +23,17 @@ pub struct RetryDelays {
 impl Default for RetryDelays {
     /// As AWS.
     fn default() -> RetryDelays {
-        RetryDelays {
-            after_failure: [Duration::from_secs(60), Duration::from_secs(120)],
-            after_refusal: Duration::from_secs(1),
-        }
+        let (first, second) = (Duration::from_secs(60), Duration::from_secs(120));
+        RetryDelays { after_failure: [first, second], after_refusal: Duration::from_secs(1) }
     }
 }
 
 impl RetryDelays {
+    /// As AWS, but with another wait after the first failure; the second is twice as long.
+    pub fn starting_with(after_failure: Duration) -> RetryDelays {
+        RetryDelays { after_failure: [after_failure, after_failure.saturating_mul(2)], ..RetryDelays::default() }
+    }
+
     /// When what was refused `times` before is tried again: up to a quarter later than it might be, so that what was
     /// refused at once does not come back at once.
     pub(super) fn refused(&self, times: u8, now: Moment) -> u64 {

@@ -200,6 +200,8 @@ impl Queue {
                 Next::Wait(until) => until,
             };
             if self.is_closed.load(Ordering::Acquire) {
+                // Whoever waits for the end may have been meant.
+                self.changed.notify_one();
                 return;
             }
             let sleep = until.map_or(LONGEST_SLEEP, |until| Duration::from_millis(until.saturating_sub(now)));

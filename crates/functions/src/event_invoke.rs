@@ -57,6 +57,8 @@ pub(crate) struct Handling {
     pub(crate) on_failure: Option<String>,
     /// Where the event of one that did not goes: the function's dead letter queue.
     pub(crate) dead_letter: Option<String>,
+    /// The function has reserved a concurrency of 0: what cannot be run is given up at once.
+    pub(crate) is_barred: bool,
 }
 
 impl Handling {
@@ -69,6 +71,7 @@ impl Handling {
             on_success: config.and_then(|config| config.on_success.clone()),
             on_failure: config.and_then(|config| config.on_failure.clone()),
             dead_letter,
+            is_barred: false,
         }
     }
 }

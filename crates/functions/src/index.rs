@@ -139,7 +139,8 @@ impl Index {
         let Some(found) = functions.get(function) else { return Handling::of(None, None) };
         let number = found.aliases.get(qualifier).map_or(qualifier, |alias| &alias.version);
         let dead_letter = found.versions.get(number).and_then(|version| version.configuration.dead_letter.clone());
-        Handling::of(found.event_invoke.get(qualifier), dead_letter)
+        let is_barred = found.places.is_barred();
+        Handling { is_barred, ..Handling::of(found.event_invoke.get(qualifier), dead_letter) }
     }
 
     /// Takes one function over from the store as it is now; versions that are no more are retired.

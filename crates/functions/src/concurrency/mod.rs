@@ -8,7 +8,7 @@ mod provisioned;
 mod records;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::seams::InvokeRefusal;
@@ -129,17 +129,25 @@ pub(crate) struct FunctionPlaces {
     account: Arc<Account>,
     /// Calls outside of provisioned environments. Their limit is that of the reservation, or none.
     own: Places,
+    /// Nothing at all is reserved, so that the function does not run.
+    is_barred: AtomicBool,
 }
 
 impl FunctionPlaces {
     pub(crate) fn new(account: Arc<Account>) -> FunctionPlaces {
-        FunctionPlaces { account, own: Places::new(usize::MAX) }
+        FunctionPlaces { account, own: Places::new(usize::MAX), is_barred: AtomicBool::new(false) }
     }
 
     /// Notes what the function claims from now on.
     pub(crate) fn set_claim(&self, claim: Claim) {
         let outside = |reserved: usize| reserved.saturating_sub(claim.provisioned);
         self.own.set_limit(claim.reserved.map_or(usize::MAX, outside));
+        self.is_barred.store(claim.reserved == Some(0), Ordering::Release);
+    }
+
+    /// Whether its reservation is none at all: events for it are not kept until it may run again.
+    pub(crate) fn is_barred(&self) -> bool {
+        self.is_barred.load(Ordering::Acquire)
     }
 }
 

@@ -18,6 +18,7 @@ use super::{EVENT_BYTES, Queue, deliver};
 use crate::Functions;
 use crate::event_invoke::{EVENT_AGE_SECONDS, Handling, Target};
 use crate::records::{Delivery, LATEST, QueuedEvent, QueuedInvocation};
+use crate::recursion::{self, Loop};
 
 /// How often a delivery is tried that its target says no to.
 const TRIES_OF_REFUSED_DELIVERIES: u8 = 5;
@@ -360,10 +361,19 @@ fn follow_up(
         Ok(_) | Err(InvokeRefusal::NotReady { .. }) => {}
         Err(refusal) => return undelivered(format!("the function cannot be run: {refusal:?}"), MayPass::Perhaps),
     }
+    // A function that is told of what it has done itself, by whatever way, is stopped as when it calls itself.
+    let function: String = delivery.target.splitn(8, ':').take(7).collect::<Vec<_>>().join(":");
+    let trace_id = match invocation.trace_id.as_deref().map(|trace| recursion::advance(trace, &function)) {
+        Some(Ok(advanced)) => Some(advanced),
+        Some(Err(Loop)) if !functions.index.allows_recursion(&function) => {
+            return undelivered("the function is run in a recursive loop".to_owned(), MayPass::No);
+        }
+        _ => invocation.trace_id.clone(),
+    };
     let queued = QueuedInvocation {
         request_id: ids::uuid(),
         function_arn: delivery.target.clone(),
-        trace_id: invocation.trace_id.clone(),
+        trace_id,
         client_context: None,
         accepted: now.0,
         due: now.0,

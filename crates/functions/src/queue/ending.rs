@@ -18,6 +18,8 @@ pub(super) enum Condition {
     Success,
     RetriesExhausted,
     EventAgeExceeded,
+    /// The function may not run at all.
+    ZeroReservedConcurrency,
 }
 
 /// How the last try ended.
@@ -44,6 +46,7 @@ impl Condition {
             Condition::Success => "Success",
             Condition::RetriesExhausted => "RetriesExhausted",
             Condition::EventAgeExceeded => "EventAgeExceeded",
+            Condition::ZeroReservedConcurrency => "ZeroReservedConcurrency",
         }
     }
 }

@@ -99,9 +99,12 @@ pub(super) fn after_refusal(
     now: Moment,
 ) -> Verdict {
     let expiry = expiry(invocation, handling);
+    let over = |condition| Verdict::Over(Ending { condition, invoke_count: invocation.failures, answer: None });
+    if handling.is_barred {
+        return over(Condition::ZeroReservedConcurrency);
+    }
     if now.0 >= expiry {
-        let invoke_count = invocation.failures;
-        return Verdict::Over(Ending { condition: Condition::EventAgeExceeded, invoke_count, answer: None });
+        return over(Condition::EventAgeExceeded);
     }
     Verdict::Refused(delays.refused(refusals, now).min(expiry))
 }
@@ -188,6 +191,10 @@ mod tests {
         }
         assert_eq!(wait(20, 21_599), Ok(1_000), "one last time when it is about to be too old");
         assert_eq!(wait(20, 21_600), Err((Condition::EventAgeExceeded, 1)));
+        let barred = Handling { is_barred: true, ..usual.clone() };
+        let verdict = after_refusal(&invocation(0), &barred, &DELAYS, 0, Moment(1_000_000));
+        let given_up = |ending: &Ending| ending.condition == Condition::ZeroReservedConcurrency;
+        assert!(matches!(verdict, Verdict::Over(ending) if given_up(&ending)));
         assert!(expired(&invocation(0), &usual, Moment(1_000_000 + 21_600_000)).is_none());
         assert!(expired(&invocation(0), &usual, Moment(1_000_000 + 21_600_001)).is_some());
     }

@@ -105,6 +105,6 @@ async fn create(functions: &Arc<Functions>) -> Result<(), Failure> {
     let answer = plane.handle(request.into_parts().0, body.to_string().into(), peer).await;
     match answer.status() {
         http::StatusCode::CREATED => Ok(()),
-        _ => Err(String::from_utf8_lossy(&answer.into_body().collect().await).into()),
+        status => Err(format!("the function cannot be made: {status}").into()),
     }
 }

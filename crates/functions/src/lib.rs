@@ -39,7 +39,8 @@ use std::time::Duration;
 use base::clock::Clock;
 use base::limits::AccountLimits;
 use base::seams::{
-    CallService, Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, ReadObject, RoleCredentials, Streaming, WriteLog,
+    CallService, Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, ReadObject, RoleCredentials,
+    Streaming, WriteLog,
 };
 use bytes::Bytes;
 use store::blobs::BlobStore;

@@ -15,7 +15,9 @@ use crate::records::{LATEST, Statement};
 /// The owner of the function that a call names, where that is another account and lets the caller do this.
 pub(super) fn owner(functions: &Functions, call: &Call, members: &Value) -> Option<Arc<str>> {
     let member = |name: &str| members.get(name).and_then(Value::as_str);
-    let parts = Parts::of(member("FunctionName").or_else(|| member("Resource"))?);
+    // What has tags need not be a function: a layer's name must not be taken for a function's qualifier.
+    let tagged = || member("Resource").filter(|arn| arn.split(':').nth(5) == Some("function"));
+    let parts = Parts::of(member("FunctionName").or_else(tagged)?);
     let account = parts.account.filter(|account| **account != *call.account)?;
     if parts.region.is_some_and(|region| *region != *call.region) {
         return None;

@@ -65,6 +65,18 @@ fn tags_are_added_changed_and_removed() {
         let layer = "arn:aws:lambda:us-east-1:000000000000:layer:tools";
         assert_eq!(tag(layer, json!({ "a": "1" })).await.status, 204);
         assert_eq!(tags(layer).await, json!({ "a": "1" }));
+
+        // Another account may do what the function's policy says, and nothing with a layer that bears a function's name.
+        client.create("layer", CODE).await;
+        client.ask("POST", "/layer/aliases", json!({ "Name": "tools", "FunctionVersion": "$LATEST" })).await;
+        let all = json!({ "StatementId": "s", "Action": "lambda:*", "Principal": "*" });
+        for function in ["Items", "layer", "layer:tools"] {
+            assert_eq!(client.ask("POST", &format!("/{function}/policy"), all.clone()).await.status, 201);
+        }
+        let other = Client::of(&lab).of_account("000000000002");
+        let seen = async |arn: &str| other.ask_at("GET", &path(arn), Value::Null).await;
+        assert_eq!(seen(ARN).await.json()["Tags"], json!({ "b": "3" }));
+        assert_eq!(seen(layer).await.error().1, "AccessDeniedException");
     });
 }
 

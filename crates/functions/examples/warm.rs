@@ -118,7 +118,7 @@ async fn create(functions: &Arc<Functions>, runtime: &str, file: &str, code: &st
     if answer.status() == http::StatusCode::CREATED {
         Ok(())
     } else {
-        Err(String::from_utf8_lossy(answer.body()).into())
+        Err(String::from_utf8_lossy(&answer.into_body().collect().await).into())
     }
 }
 

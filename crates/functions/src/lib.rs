@@ -261,7 +261,17 @@ impl Functions {
     /// # Errors
     /// As [`InvokeFunction::invoke`].
     pub async fn stream_from_anywhere(&self, invocation: Invocation) -> Result<Streaming, InvokeRefusal> {
-        let (call, admitted) = self.admit(invocation)?;
+        self.stream_as(invocation, None).await
+    }
+
+    /// As [`stream_from_anywhere`](Functions::stream_from_anywhere), under a request id that the caller has made.
+    pub(crate) async fn stream_as(
+        &self,
+        invocation: Invocation,
+        request_id: Option<String>,
+    ) -> Result<Streaming, InvokeRefusal> {
+        let (mut call, admitted) = self.admit(invocation)?;
+        call.request_id = request_id;
         let (begun, began) = oneshot::channel();
         let work = StreamWork { call, admitted, begun };
         let gone = || InvokeRefusal::Unavailable { reason: "no data thread is running".to_owned() };

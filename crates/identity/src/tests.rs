@@ -54,8 +54,10 @@ async fn converse(case: &str) -> String {
             .unwrap();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
         let answer = front.handle(request.into_parts().0, Bytes::copy_from_slice(form.as_bytes()), peer).await;
-        let body = str::from_utf8(answer.body()).unwrap();
-        found.push_str(&format!("> {form}\n{}\n{}\n", answer.status().as_u16(), without_ids(body)));
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await;
+        let body = str::from_utf8(&body).unwrap();
+        found.push_str(&format!("> {form}\n{}\n{}\n", head.status.as_u16(), without_ids(body)));
     }
     found
 }

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::EventStream;
+
 /// An output and what goes with it that the model does not know.
 ///
 /// Handlers normally return the plain output, which converts into this by itself.
@@ -11,6 +13,8 @@ pub struct Answer<T> {
     pub output: T,
     /// Headers beyond those of the model.
     pub headers: HeaderMap,
+    /// The body, for outputs that are event streams.
+    pub events: Option<EventStream>,
 }
 
 impl<T> Answer<T> {
@@ -20,10 +24,16 @@ impl<T> Answer<T> {
         self.headers.append(name, value);
         self
     }
+
+    /// The output with the events that are its body.
+    #[must_use]
+    pub fn with_events(self, events: EventStream) -> Answer<T> {
+        Answer { events: Some(events), ..self }
+    }
 }
 
 impl<T> From<T> for Answer<T> {
     fn from(output: T) -> Answer<T> {
-        Answer { output, headers: HeaderMap::new() }
+        Answer { output, headers: HeaderMap::new(), events: None }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base::seams::{RoleCredentials, RoleSession};
+use base::seams::{AnswerBody, RoleCredentials, RoleSession};
 use base::shape::{OperationModel, Service};
 use bytes::Bytes;
 use http::request::Parts;
@@ -107,18 +107,18 @@ impl ControlPlane {
 
     /// Answers one request, whose body has been read whole by the caller (bounded by [`ControlPlane::MAXIMUM_BODY`]).
     /// It does not panic by itself; a panic of a handler passes through.
-    pub async fn handle(&self, request: Parts, body: Bytes, peer: SocketAddr) -> Response<Bytes> {
+    pub async fn handle(&self, request: Parts, body: Bytes, peer: SocketAddr) -> Response<AnswerBody> {
         let request_id = base::ids::uuid();
         let credential = Credential::of(&request);
         if let Err(refusal) = self.admit(&request) {
-            return *refusal;
+            return refusal.map(AnswerBody::Whole);
         }
-        match self.dispatcher.decide(&request, &body, credential.as_ref()) {
+        let whole = match self.dispatcher.decide(&request, &body, credential.as_ref()) {
             Decision::Operation { service, operation, labels } => {
                 let call = self.call(service, operation, &request, credential, &request_id, peer);
                 let answer = self.run(service, operation, labels, call, &request, body).await;
-                let answer = answer.and_then(|output| encode::success(service, operation, output, &request_id));
-                answer.unwrap_or_else(|error| {
+                let answer = answer.and_then(|output| encode::answer(service, operation, output, &request_id));
+                return answer.unwrap_or_else(|error| {
                     let (service_name, operation) = (service.name, operation.name);
                     if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
                         tracing::warn!(%request_id, service = service_name, operation, %error, "a control-plane call failed");
@@ -126,7 +126,8 @@ impl ControlPlane {
                         tracing::debug!(%request_id, service = service_name, operation, %error, "answered with an error");
                     }
                     encode::error(&error, service.protocol.into(), service.xml_namespace, &request_id)
-                })
+                        .map(AnswerBody::Whole)
+                });
             }
             Decision::UnknownOperation { service, asked } => {
                 let error = unknown_operation(service, &asked);
@@ -136,7 +137,7 @@ impl ControlPlane {
                 let error = match self.forward.forward(&name, request, body) {
                     None => unknown_service(&name),
                     Some(forwarding) => match forwarding.await {
-                        Ok(answer) => return answer,
+                        Ok(answer) => return answer.map(AnswerBody::Whole),
                         Err(ForwardError(reason)) => {
                             tracing::warn!(%request_id, service = name, reason, "a call could not be forwarded");
                             ApiError::custom("ServiceUnavailable", 503, reason)
@@ -157,7 +158,8 @@ impl ControlPlane {
                 );
                 encode::error(&error, ErrorFormat::RestJson, None, &request_id)
             }
-        }
+        };
+        whole.map(AnswerBody::Whole)
     }
 
     /// The four steps: read and check the input, call the handler; its output is written by the caller.
@@ -251,7 +253,7 @@ fn is_account(key: &str) -> bool {
 /// Lambda's own bounds (its quota page and recorded texts), and 10 MiB for everything else.
 fn largest(service: &Service, operation: &OperationModel) -> usize {
     match (service.name, operation.name) {
-        ("lambda", "Invoke" | "InvokeAsync") => 6_291_456,
+        ("lambda", "Invoke" | "InvokeAsync" | "InvokeWithResponseStream") => 6_291_456,
         ("lambda", _) => ControlPlane::MAXIMUM_BODY,
         _ => 10 << 20,
     }

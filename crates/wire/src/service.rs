@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 
-use crate::{Answer, ApiError, Call};
+use crate::{Answer, ApiError, Call, EventStream};
 
 /// A decoded and validated input, before it gets its type.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub(crate) struct Output {
     pub(crate) payload: Option<Bytes>,
     /// Headers beyond those of the model.
     pub(crate) headers: HeaderMap,
+    /// The body, for outputs that are event streams.
+    pub(crate) events: Option<EventStream>,
 }
 
 type HandlerFuture = Pin<Box<dyn Future<Output = Result<Output, ApiError>> + Send>>;
@@ -119,5 +121,5 @@ fn typed_input<O: Operation>(input: Input) -> Result<O::Input, ApiError> {
 fn untyped_output<O: Operation>(mut answer: Answer<O::Output>) -> Result<Output, ApiError> {
     let payload = O::take_payload(&mut answer.output);
     let members = serde_json::to_value(answer.output).map_err(ApiError::internal)?;
-    Ok(Output { members, payload, headers: answer.headers })
+    Ok(Output { members, payload, headers: answer.headers, events: answer.events })
 }

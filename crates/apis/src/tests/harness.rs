@@ -125,14 +125,15 @@ impl Node {
             .header("authorization", authorization);
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
-        let answer = self.front.handle(parts, body, peer).await;
-        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (head, body) = self.front.handle(parts, body, peer).await.into_parts();
+        let header = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
         let error = header("x-amzn-errortype").map(|kind| kind.split(':').next().unwrap_or_default().to_owned());
-        let body = match answer.body().is_empty() {
+        let body = body.collect().await;
+        let body = match body.is_empty() {
             true => Value::Null,
-            false => serde_json::from_slice(answer.body()).unwrap(),
+            false => serde_json::from_slice(&body).unwrap(),
         };
-        Reply { status: answer.status().as_u16(), error, body }
+        Reply { status: head.status.as_u16(), error, body }
     }
 
     pub(super) async fn post(&self, path: &str, body: Value) -> Reply {

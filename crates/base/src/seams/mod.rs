@@ -1,5 +1,6 @@
 //! The seams: traits where subsystems meet without knowing each other, one file each. The binary ties them together.
 
+mod answer_body;
 mod call_service;
 mod find_function_url;
 mod function_stream;
@@ -8,6 +9,7 @@ mod read_object;
 mod role_credentials;
 mod write_log;
 
+pub use answer_body::{AnswerBody, ByteStream};
 pub use call_service::{CallService, ServiceAnswer, ServiceCall, ServiceSilence};
 pub use find_function_url::{FindFunctionUrl, FunctionUrl, UrlAuth, UrlCors};
 pub use function_stream::{StreamPart, StreamParts, Streaming};

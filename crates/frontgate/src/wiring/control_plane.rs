@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::limits::AccountLimits;
-use base::seams::{RoleCredentials, SendFuture};
+use base::seams::{AnswerBody, RoleCredentials, SendFuture};
 use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
 use gateway::AnswerElse;
@@ -113,9 +113,10 @@ impl AnswerElse for Front {
         self.front.too_large(head)
     }
 
-    fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<Bytes>> {
+    fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<AnswerBody>> {
         if let Some(page) = code_page(&head) {
-            return Box::pin(code(Arc::clone(&self.functions), self.control.clone(), page.to_owned(), head));
+            let code = code(Arc::clone(&self.functions), self.control.clone(), page.to_owned(), head);
+            return Box::pin(async move { code.await.map(AnswerBody::Whole) });
         }
         let front = Arc::clone(&self.front);
         // A handler that panics takes its own task down, not the data thread.
@@ -123,7 +124,7 @@ impl AnswerElse for Front {
         Box::pin(async move {
             answered.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "an API call's handler panicked");
-                json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":"Internal server error"}"#)
+                json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":"Internal server error"}"#).map(AnswerBody::Whole)
             })
         })
     }

@@ -26,7 +26,6 @@ pub(super) async fn invoke(
     call: Call,
     input: model::InvocationRequest,
 ) -> Result<Answer<model::InvocationResponse>, ApiError> {
-    let named = Named::read(&call, &input.function_name, input.qualifier.as_deref())?;
     for (name, given) in
         [("durable executions", input.durable_execution_name.is_some()), ("tenants", input.tenant_id.is_some())]
     {
@@ -34,16 +33,14 @@ pub(super) async fn invoke(
             return Err(not_yet(name));
         }
     }
-    let function_arn = named.qualified_arn();
-    let trace = functions.trace(&call, &named)?;
-    let invocation = Invocation {
-        function_arn: function_arn.into(),
+    let asked = Asked {
+        function_name: &input.function_name,
+        qualifier: input.qualifier.as_deref(),
         payload: input.payload.map_or_else(Bytes::new, |Sensitive(Blob(payload))| payload),
-        caller: Caller::Trusted,
-        trace_id: Some(trace.clone()),
-        client_context: input.client_context.as_deref().map(client_context).transpose()?,
+        client_context: input.client_context.as_deref(),
         tail_log: input.log_type.as_deref() == Some("Tail"),
     };
+    let (invocation, trace) = functions.invocation(&call, asked)?;
     if input.invocation_type.as_deref() == Some("DryRun") {
         functions.index.resolve(&invocation.function_arn, &invocation.caller).map_err(refusal)?;
         let output = model::InvocationResponse { status_code: Some(204), ..model::InvocationResponse::default() };
@@ -73,7 +70,44 @@ pub(super) async fn invoke(
     Ok(answer.with_header(HeaderName::from_static("x-amzn-trace-id"), trace))
 }
 
+pub(super) async fn invoke_async(
+    functions: Arc<Functions>,
+    call: Call,
+    input: model::InvokeAsyncRequest,
+) -> Result<model::InvokeAsyncResponse, ApiError> {
+    let Blob(payload) = input.invoke_args;
+    let asked =
+        Asked { function_name: &input.function_name, qualifier: None, payload, client_context: None, tail_log: false };
+    let (invocation, _) = functions.invocation(&call, asked)?;
+    functions.queue.accept(&functions, invocation, Some(call.request_id)).await.map_err(refusal)?;
+    Ok(model::InvokeAsyncResponse { status: Some(202) })
+}
+
+/// What the operations that invoke a function have in common.
+pub(super) struct Asked<'a> {
+    pub(super) function_name: &'a str,
+    pub(super) qualifier: Option<&'a str>,
+    pub(super) payload: Bytes,
+    pub(super) client_context: Option<&'a str>,
+    pub(super) tail_log: bool,
+}
+
 impl Functions {
+    /// What is to be run, and the trace that it belongs to.
+    pub(super) fn invocation(&self, call: &Call, asked: Asked<'_>) -> Result<(Invocation, String), ApiError> {
+        let named = Named::read(call, asked.function_name, asked.qualifier)?;
+        let trace = self.trace(call, &named)?;
+        let invocation = Invocation {
+            function_arn: named.qualified_arn().into(),
+            payload: asked.payload,
+            caller: Caller::Trusted,
+            trace_id: Some(trace.clone()),
+            client_context: asked.client_context.map(client_context).transpose()?,
+            tail_log: asked.tail_log,
+        };
+        Ok((invocation, trace))
+    }
+
     /// The trace header of an invocation: that of the call, where it comes from a function, with one round more.
     ///
     /// # Errors
@@ -125,7 +159,8 @@ fn client_context(text: &str) -> Result<String, ApiError> {
     }
 }
 
-fn refusal(refusal: InvokeRefusal) -> ApiError {
+/// Lambda's error for what keeps a function from running.
+pub(super) fn refusal(refusal: InvokeRefusal) -> ApiError {
     match refusal {
         InvokeRefusal::NotFound { function_arn } => not_found(format!("Function not found: {function_arn}")),
         InvokeRefusal::NotPermitted => ApiError::access_denied("The function's policy does not allow this invocation."),

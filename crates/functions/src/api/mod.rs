@@ -13,6 +13,7 @@ mod describe;
 mod event_invoke;
 mod functions;
 mod invoke;
+mod invoke_stream;
 mod layer_permissions;
 mod layers;
 mod listing;
@@ -100,6 +101,8 @@ pub(crate) fn service(functions: Arc<Functions>) -> Service<Functions> {
         .operation(model::PutRuntimeManagementConfig, runtime_management::put_runtime_management_config)
         .operation(model::GetRuntimeManagementConfig, runtime_management::get_runtime_management_config)
         .operation(code_signing::GetFunctionCodeSigningConfig, code_signing::get_function_code_signing_config)
+        .operation(model::InvokeAsync, invoke::invoke_async)
+        .operation(model::InvokeWithResponseStream, invoke_stream::invoke_with_response_stream)
 }
 
 /// Why an attempt failed.

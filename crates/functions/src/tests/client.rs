@@ -81,7 +81,7 @@ impl Client {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
         let answer = self.plane.handle(request.body(()).unwrap().into_parts().0, body, peer).await;
         let (parts, body) = answer.into_parts();
-        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body: body.collect().await }
     }
 
     /// Creates a Python function.

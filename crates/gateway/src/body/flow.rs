@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use base::seams::{AnswerBody, ByteStream};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
@@ -73,6 +74,27 @@ impl Body {
             true => Body::EMPTY,
             false => Flow::body(Paced::new(source, deadline)),
         }
+    }
+}
+
+impl From<AnswerBody> for Body {
+    fn from(body: AnswerBody) -> Body {
+        match body {
+            AnswerBody::Whole(bytes) => Body::whole(bytes),
+            AnswerBody::Stream(stream) => Flow::body(PassedOn(stream)),
+        }
+    }
+}
+
+/// What somebody else makes, as it comes.
+struct PassedOn(Box<dyn ByteStream>);
+
+impl HttpBody for PassedOn {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.get_mut().0.poll_bytes(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 

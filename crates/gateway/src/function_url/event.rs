@@ -32,7 +32,14 @@ const NOT_IN_EVENT: &[&str] = &[
 ];
 
 /// What the front adds, in place of what the client may have sent under these names.
-const ADDED: &[&str] = &["x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"];
+const ADDED: &[&str] = &[
+    "x-amzn-tls-cipher-suite",
+    "x-amzn-tls-version",
+    "x-amzn-trace-id",
+    "x-forwarded-for",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+];
 
 /// Builds the event for a request whose body is `body`.
 pub fn build(exchange: &UrlExchange, caller: &UrlCaller, body: &[u8]) -> Bytes {
@@ -90,6 +97,10 @@ fn headers(exchange: &UrlExchange) -> Pairs<'_> {
     all.push(("x-forwarded-port".into(), exchange.port().into()));
     all.push(("x-forwarded-proto".into(), if exchange.connection.tls { "https" } else { "http" }.into()));
     all.push(("x-amzn-trace-id".into(), exchange.trace.shown().into()));
+    // AWS knows no connection without them; a dash says that there was none.
+    let (version, suite) = exchange.connection.cipher.as_ref().map_or(("-", "-"), |tls| (tls.version, &*tls.suite));
+    all.push(("x-amzn-tls-version".into(), version.into()));
+    all.push(("x-amzn-tls-cipher-suite".into(), suite.into()));
     all
 }
 

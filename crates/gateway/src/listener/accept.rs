@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::connection::{self, Open, Protocol};
+use super::connection::{self, Cipher, Connection, Open, Protocol};
 use super::{Phase, Thread};
 use crate::settings::HEAD_TIMEOUT;
 
@@ -69,13 +69,15 @@ async fn connect(
             () = draining(&thread) => None,
         };
         let Some(protocol) = protocol else { return };
-        return connection::serve(stream, peer, false, protocol, thread, entered).await;
+        return connection::serve(stream, Connection::new(peer, false), protocol, thread, entered).await;
     };
     match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
-            connection::serve(stream, peer, true, protocol, thread, entered).await;
+            let cipher = Cipher::of(stream.get_ref().1);
+            let connection = Connection { cipher, ..Connection::new(peer, true) };
+            connection::serve(stream, connection, protocol, thread, entered).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),

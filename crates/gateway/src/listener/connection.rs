@@ -34,14 +34,46 @@ pub struct Connection {
     pub ip: Box<str>,
     /// Whether it speaks TLS.
     pub tls: bool,
+    /// What TLS has agreed upon, where it is known.
+    pub cipher: Option<Cipher>,
     /// The spelling of its header names, where HTTP/1.1 keeps one.
     pub heads: Heads,
+}
+
+/// Version and cipher suite of a TLS session, as AWS's events name them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cipher {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// `ECDHE-RSA-AES128-GCM-SHA256`, or `TLS_AES_128_GCM_SHA256` in TLS 1.3.
+    pub suite: Box<str>,
+}
+
+impl Cipher {
+    /// What a session has agreed upon.
+    pub(super) fn of(session: &rustls::ServerConnection) -> Option<Cipher> {
+        let version = match session.protocol_version()? {
+            rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
+            rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
+            _ => return None,
+        };
+        Some(Cipher { version, suite: suite_name(session.negotiated_cipher_suite()?.suite().as_str()?).into() })
+    }
+}
+
+/// The name that OpenSSL has for a suite, of the one that the TLS library has.
+fn suite_name(name: &str) -> String {
+    if let Some(rest) = name.strip_prefix("TLS13_") {
+        return format!("TLS_{rest}");
+    }
+    let name = name.trim_start_matches("TLS_").replace("_WITH_", "-");
+    name.replace("AES_", "AES").replace('_', "-")
 }
 
 impl Connection {
     /// Notes a connection that has sent nothing yet.
     pub fn new(peer: SocketAddr, tls: bool) -> Connection {
-        Connection { peer, ip: peer.ip().to_string().into(), tls, heads: Heads::default() }
+        Connection { peer, ip: peer.ip().to_string().into(), tls, cipher: None, heads: Heads::default() }
     }
 }
 
@@ -128,8 +160,7 @@ impl Service<Request<Incoming>> for Serve {
 /// Serves a connection to its end.
 pub(super) async fn serve<S>(
     stream: S,
-    peer: SocketAddr,
-    tls: bool,
+    connection: Connection,
     protocol: Protocol,
     thread: Rc<Thread>,
     entered: Entered,
@@ -137,7 +168,7 @@ pub(super) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let _entered = entered;
-    let connection = Arc::new(Connection::new(peer, tls));
+    let (peer, connection) = (connection.peer, Arc::new(connection));
     let heads = connection.heads.clone();
     let mut service = Serve { thread: Rc::clone(&thread), connection, due: None };
     let ended = match protocol {
@@ -178,5 +209,16 @@ async fn until_drained<C: GracefulConnection>(served: C, thread: &Thread) -> Res
             served.as_mut().graceful_shutdown();
             served.await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::suite_name;
+
+    #[test]
+    fn suites_have_the_names_of_openssl() {
+        assert_eq!(suite_name("TLS13_AES_128_GCM_SHA256"), "TLS_AES_128_GCM_SHA256");
+        assert_eq!(suite_name("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), "ECDHE-RSA-AES128-GCM-SHA256");
     }
 }

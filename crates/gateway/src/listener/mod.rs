@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::seams::SendFuture;
+use base::seams::{AnswerBody, SendFuture};
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
@@ -42,7 +42,7 @@ pub trait AnswerElse: Send + Sync {
     fn too_large(&self, head: &Parts) -> Response<Bytes>;
 
     /// Answers the request. The future may be run on another thread.
-    fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<Bytes>>;
+    fn answer(&self, head: Parts, body: Bytes, peer: SocketAddr) -> SendFuture<'static, Response<AnswerBody>>;
 }
 
 /// What one data thread has for itself.

@@ -53,7 +53,7 @@ async fn other(thread: &Thread, connection: &Connection, head: Parts, body: Inco
     match read_whole(body, limit).await {
         Ok(body) => {
             connection.heads.clear();
-            other.answer(head, body, connection.peer).await.map(Body::whole)
+            other.answer(head, body, connection.peer).await.map(Body::from)
         }
         Err(ReadError::TooLarge) => other.too_large(&head).map(Body::whole),
         Err(ReadError::Broken) => {

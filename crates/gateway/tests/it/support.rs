@@ -12,8 +12,8 @@ use std::time::Duration;
 use base::clock::Clock;
 use base::limits::AccountLimits;
 use base::seams::{
-    FindFunctionUrl, FunctionUrl, Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, LogLine, Outcome,
-    SendFuture, StreamPart, StreamParts, Streaming, WriteLog,
+    AnswerBody, FindFunctionUrl, FunctionUrl, Invocation, InvokeFunction, InvokeRefusal, Invoked, LocalFuture, LogLine,
+    Outcome, SendFuture, StreamPart, StreamParts, Streaming, WriteLog,
 };
 use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
@@ -133,8 +133,8 @@ impl AnswerElse for Other {
         Ok(1000)
     }
 
-    fn answer(&self, head: Parts, body: Bytes, _: SocketAddr) -> SendFuture<'static, Response<Bytes>> {
-        Box::pin(async move { Response::new(Bytes::from(format!("other {} {}", head.uri.path(), body.len()))) })
+    fn answer(&self, head: Parts, body: Bytes, _: SocketAddr) -> SendFuture<'static, Response<AnswerBody>> {
+        Box::pin(async move { Response::new(Bytes::from(format!("other {} {}", head.uri.path(), body.len())).into()) })
     }
 }
 

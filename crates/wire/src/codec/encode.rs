@@ -1,5 +1,6 @@
 //! Answers: outputs and errors in the caller's protocol.
 
+use base::seams::AnswerBody;
 use base::shape::{Kind, Location, Member, OperationModel, Protocol, Service, Shape, Structure, TimestampFormat};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -17,6 +18,21 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// The header that carries an error's code.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+
+/// Encodes an output, whose body may be events that come.
+pub(crate) fn answer(
+    service: &Service,
+    operation: &OperationModel,
+    mut output: Output,
+    request_id: &str,
+) -> Result<Response<AnswerBody>, ApiError> {
+    let events = output.events.take();
+    let response = success(service, operation, output, request_id)?;
+    Ok(response.map(|whole| match events {
+        Some(events) => AnswerBody::Stream(Box::new(events)),
+        None => AnswerBody::Whole(whole),
+    }))
+}
 
 /// Encodes an output.
 pub(crate) fn success(

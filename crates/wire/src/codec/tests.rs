@@ -171,7 +171,7 @@ fn decoded(service: &Service, request: http::request::Builder, body: &str) -> Re
 }
 
 fn encoded(service: &Service, operation: &OperationModel, members: Value) -> http::Response<Bytes> {
-    let output = Output { members, payload: None, headers: HeaderMap::new() };
+    let output = Output { members, payload: None, headers: HeaderMap::new(), events: None };
     encode::success(service, operation, output, "id").unwrap()
 }
 
@@ -273,7 +273,8 @@ fn rest_members_travel_where_the_model_says() {
 
 #[test]
 fn a_header_that_cannot_be_sent_is_our_failure() {
-    let output = Output { members: json!({"Meta": {"a": "b\nc"}}), payload: None, headers: HeaderMap::new() };
+    let output =
+        Output { members: json!({"Meta": {"a": "b\nc"}}), payload: None, headers: HeaderMap::new(), events: None };
     let refused = encode::success(&service(Protocol::RestJson), &PUT_REST_NOTE, output, "id").unwrap_err();
     assert_eq!((refused.code(), refused.status().as_u16()), ("InternalFailure", 500));
 }

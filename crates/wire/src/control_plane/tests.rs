@@ -63,8 +63,12 @@ fn control_plane(output: &Value, payload: Option<Bytes>) -> (ControlPlane, Seen)
             let (seen, output, payload) = (Arc::clone(&seen), output.clone(), payload.clone());
             let handler: crate::service::Handler = Arc::new(move |_, input: Input| {
                 *seen.lock().unwrap() = Some((input.members, input.payload));
-                let output =
-                    Output { members: output.clone(), payload: payload.clone(), headers: http::HeaderMap::new() };
+                let output = Output {
+                    members: output.clone(),
+                    payload: payload.clone(),
+                    headers: http::HeaderMap::new(),
+                    events: None,
+                };
                 Box::pin(async move { Ok(output) })
             });
             (operation.name, handler)
@@ -76,7 +80,8 @@ fn control_plane(output: &Value, payload: Option<Bytes>) -> (ControlPlane, Seen)
 
 async fn send(control_plane: &ControlPlane, request: Request<Bytes>) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
-    control_plane.handle(parts, body, ([127, 0, 0, 1], 50000).into()).await
+    let (head, body) = control_plane.handle(parts, body, ([127, 0, 0, 1], 50000).into()).await.into_parts();
+    Response::from_parts(head, body.collect().await)
 }
 
 fn authorization(key: &str, region: &str, service: &str) -> String {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, Sleep};
 
 use self::coding::Coding;
 use self::decompress::UnpackError;
+pub use self::pace::Pace;
 use crate::fault::Fault;
 use crate::integrate::ResponseBody;
 use crate::log::Pending;

@@ -7,11 +7,10 @@ use std::task::{Context, Poll};
 use base::seams::{AnswerBody, ByteStream};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::Instant;
 
 use super::coding::Coding;
 use super::compress::Packed;
-use super::pace::Paced;
+use super::pace::{Pace, Paced};
 use super::{Body, BodyError};
 use crate::log::Pending;
 
@@ -65,14 +64,14 @@ impl Body {
         Flow::body(Packed::new(coding, ahead, source))
     }
 
-    /// A stream: without a bound on its size, at the gateway's pace, to be through by `deadline`.
-    pub fn paced<S>(source: S, deadline: Instant) -> Body
+    /// A stream: without a bound on its size, held to a pace.
+    pub fn paced<S>(source: S, pace: Pace) -> Body
     where
         S: HttpBody<Data = Bytes, Error: Into<BodyError>> + Unpin + 'static,
     {
         match source.is_end_stream() {
             true => Body::EMPTY,
-            false => Flow::body(Paced::new(source, deadline)),
+            false => Flow::body(Paced::new(source, pace)),
         }
     }
 }

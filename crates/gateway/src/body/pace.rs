@@ -12,14 +12,33 @@ use tokio::time::{Instant, Sleep};
 
 use super::BodyError;
 
-/// What goes through as fast as it comes: 10 MB.
-const FREE: u64 = 10 * 1024 * 1024;
+const MEGABYTE: u64 = 1024 * 1024;
 
-/// The pace after that: 2 MB/s.
-const BYTES_PER_SECOND: u64 = 2 * 1024 * 1024;
+/// The pace after what goes at any: 2 MB/s.
+const BYTES_PER_SECOND: u64 = 2 * MEGABYTE;
 
-/// How long the other side may be silent: 5 minutes, as for Regional and Private endpoints.
-const SILENCE: Duration = Duration::from_secs(300);
+/// What a stream is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How many bytes go through as fast as they come.
+    free: u64,
+    /// How long the other side may be silent.
+    silence: Duration,
+    /// When all of it must have gone.
+    deadline: Instant,
+}
+
+impl Pace {
+    /// An integration's: 10 MB, and 5 minutes of silence, as for Regional and Private endpoints.
+    pub fn of_integration(deadline: Instant) -> Pace {
+        Pace { free: 10 * MEGABYTE, silence: Duration::from_secs(300), deadline }
+    }
+
+    /// A function's by its own URL: 6 MB. It may be silent as long as it may run.
+    pub fn of_function(deadline: Instant) -> Pace {
+        Pace { free: 6 * MEGABYTE, silence: Duration::MAX, deadline }
+    }
+}
 
 /// A stream on its way to the client.
 pub(super) struct Paced<S> {
@@ -30,16 +49,16 @@ pub(super) struct Paced<S> {
     ready: Instant,
     /// Since when the source has been waited for.
     waiting: Option<Instant>,
-    /// When all of it must have gone.
+    silence: Duration,
     deadline: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
 impl<S> Paced<S> {
-    pub(super) fn new(source: S, deadline: Instant) -> Paced<S> {
-        let now = Instant::now();
+    pub(super) fn new(source: S, pace: Pace) -> Paced<S> {
+        let Pace { free, silence, deadline } = pace;
         let timer = Box::pin(tokio::time::sleep_until(deadline));
-        Paced { source, free: FREE, ready: now, waiting: None, deadline, timer }
+        Paced { source, free, ready: Instant::now(), waiting: None, silence, deadline, timer }
     }
 
     /// Notes what goes to the client now, and when the next part may.
@@ -79,7 +98,8 @@ where
                 }
             }
             let Poll::Ready(frame) = Pin::new(&mut this.source).poll_frame(context) else {
-                let silent = *this.waiting.get_or_insert(now) + SILENCE;
+                let waiting = *this.waiting.get_or_insert(now);
+                let silent = waiting.checked_add(this.silence).unwrap_or(this.deadline);
                 if now >= silent {
                     return late("the other side fell silent");
                 }
@@ -144,7 +164,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn ten_megabytes_go_at_once_and_two_a_second_after_that() {
         let began = Instant::now();
-        let mut body = Paced::new(feed(30), began + 15 * MINUTE);
+        let mut body = Paced::new(feed(30), Pace::of_integration(began + 15 * MINUTE));
         for megabyte in 0..30_u32 {
             assert!(next(&mut body).await.unwrap().is_ok());
             let expected = Duration::from_millis(500) * megabyte.saturating_sub(10);
@@ -157,7 +177,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_other_side_may_be_silent_for_five_minutes() {
         let (sender, receiver) = mpsc::channel(1);
-        let mut body = Paced::new(Fed(receiver), Instant::now() + 60 * MINUTE);
+        let mut body = Paced::new(Fed(receiver), Pace::of_integration(Instant::now() + 60 * MINUTE));
         tokio::spawn(async move {
             for _ in 0..2 {
                 tokio::time::sleep(5 * MINUTE - Duration::from_secs(1)).await;
@@ -177,12 +197,31 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_of_it_must_have_gone_in_time() {
         let began = Instant::now();
-        let mut body = Paced::new(feed(30), began + Duration::from_secs(2));
+        let mut body = Paced::new(feed(30), Pace::of_integration(began + Duration::from_secs(2)));
         for _ in 0..14 {
             assert!(next(&mut body).await.unwrap().is_ok());
         }
         let late = "the stream took longer than the integration's timeout";
         assert_eq!(next(&mut body).await, Some(Err(late.to_owned())));
         assert!(began.elapsed() >= Duration::from_secs(2) && began.elapsed() < Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_function_has_six_megabytes_and_may_be_silent() {
+        let began = Instant::now();
+        let mut body = Paced::new(feed(8), Pace::of_function(began + 20 * MINUTE));
+        for _ in 0..8 {
+            assert!(next(&mut body).await.unwrap().is_ok());
+        }
+        // The seventh went at once, and the eighth when the seventh was paid for.
+        assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
+        let (sender, receiver) = mpsc::channel(1);
+        let mut body = Paced::new(Fed(receiver), Pace::of_function(Instant::now() + 20 * MINUTE));
+        tokio::spawn(async move {
+            tokio::time::sleep(14 * MINUTE).await;
+            sender.send(Bytes::from_static(b"x")).await.unwrap();
+        });
+        assert_eq!(next(&mut body).await, Some(Ok(Bytes::from_static(b"x"))));
+        assert_eq!(next(&mut body).await, None);
     }
 }

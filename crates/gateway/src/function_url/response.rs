@@ -8,9 +8,8 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::time::Instant;
 
-use crate::body::Body;
+use crate::body::{Body, Pace};
 use crate::fault::Fault;
 use crate::integrate::{FunctionBody, FunctionStream};
 use crate::respond::Answer;
@@ -90,22 +89,22 @@ fn collected(payload: &Bytes) -> Result<Answer, Fault> {
     Ok(Answer { spelled, ..plain(status, headers, OCTETS, payload.slice(at + DELIMITER.len()..)) })
 }
 
-/// Turns what a function writes into the client's response while it comes; all of it must have gone by `deadline`.
+/// Turns what a function writes into the client's response while it comes.
 ///
 /// # Errors
 /// [`Fault::FunctionFailed`] when the function fails before there is anything to send, [`Fault::MalformedStream`].
-pub async fn streamed(streaming: base::seams::Streaming, deadline: Instant) -> Result<Answer, Fault> {
+pub async fn streamed(streaming: base::seams::Streaming, pace: Pace) -> Result<Answer, Fault> {
     let kind = streaming.content_type.as_deref();
     if kind.is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == INTEGRATION_RESPONSE)) {
         let stream = FunctionStream::read(streaming.parts).await?;
-        let mut answer = stream_answer(ResponseOf::FunctionUrl, stream, deadline)?;
+        let mut answer = stream_answer(ResponseOf::FunctionUrl, stream, pace)?;
         answer.headers.entry(CONTENT_TYPE).or_insert(OCTETS);
         return Ok(answer);
     }
     let kind = kind.and_then(|kind| HeaderValue::try_from(kind).ok()).unwrap_or(OCTETS);
     let body = FunctionBody::read(streaming.parts).await?;
     let answer = plain(StatusCode::OK, HeaderMap::new(), kind, Bytes::new());
-    Ok(Answer { body: Body::paced(body, deadline), ..answer })
+    Ok(Answer { body: Body::paced(body, pace), ..answer })
 }
 
 fn plain(status: StatusCode, mut headers: HeaderMap, kind: HeaderValue, body: Bytes) -> Answer {

@@ -17,6 +17,7 @@ use tower_service::Service;
 
 use super::connect::{Connector, NotAllowed};
 use super::pool::{Backend, Connections, Lease, Pool, ResponseBody};
+use crate::address::is_of_data_plane;
 use crate::body::{Body, TooLarge};
 use crate::coarse_time;
 use crate::fault::Fault;
@@ -137,15 +138,20 @@ async fn handshake(stream: impl Read + Write + Unpin + 'static) -> Result<SendRe
     Ok(sender)
 }
 
-/// The address's host and, where it is not the scheme's own, its port.
+/// Unless the request names one: the address's host and, where it is not the scheme's own, its port.
+///
+/// An address whose name is the data plane's may be our own listener's, so there no other name may stand in the request,
+/// for that would lead past the data plane.
 fn add_host(headers: &mut HeaderMap, authority: &Authority, secure: bool) {
-    headers.entry(HOST).or_insert_with(|| {
-        let text = authority.as_str();
-        let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
-        let own_port = if secure { ":443" } else { ":80" };
-        let text = text.strip_suffix(own_port).unwrap_or(text);
-        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
-    });
+    let named = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
+    if named.is_some_and(|named| is_of_data_plane(named) || !is_of_data_plane(authority.host())) {
+        return;
+    }
+    let text = authority.as_str();
+    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let own_port = if secure { ":443" } else { ":80" };
+    let text = text.strip_suffix(own_port).unwrap_or(text);
+    headers.insert(HOST, HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("")));
 }
 
 /// Tells what went wrong by walking down to the cause.
@@ -169,4 +175,31 @@ fn fault_of(error: &(dyn Error + 'static)) -> Fault {
         cause = error.source();
     }
     Fault::BackendUnreachable { reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_request_names_counts_unless_it_leads_past_the_data_plane() {
+        let check = |address: &'static str, named: Option<&'static str>, expected: &str| {
+            let mut headers = HeaderMap::new();
+            if let Some(named) = named {
+                headers.insert(HOST, HeaderValue::from_static(named));
+            }
+            add_host(&mut headers, &Authority::from_static(address), false);
+            assert_eq!(headers[HOST], expected, "{address} {named:?}");
+        };
+        check("example.com:80", None, "example.com");
+        check("user@example.com:8080", None, "example.com:8080");
+        check("example.com", Some("other"), "other");
+        check(
+            "abc.lambda-url.us-east-1.localhost:4566",
+            Some("localhost:4566"),
+            "abc.lambda-url.us-east-1.localhost:4566",
+        );
+        check("abc.execute-api.localhost", Some(""), "abc.execute-api.localhost");
+        check("vpce-1.execute-api.us-east-1.vpce.amazonaws.com", Some("abc.execute-api.x"), "abc.execute-api.x");
+    }
 }

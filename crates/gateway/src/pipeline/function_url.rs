@@ -14,7 +14,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 
 use crate::address::UrlAddress;
-use crate::body::{Body, ReadError, read_whole};
+use crate::body::{Body, Pace, ReadError, read_whole};
 use crate::fault::Fault;
 use crate::function_url::authorize::authorize;
 use crate::function_url::{UrlExchange, cors, event, response};
@@ -56,7 +56,7 @@ async fn answer(thread: &Thread, exchange: &UrlExchange, body: Incoming) -> Resu
     // The function answers, and its answer becomes the response.
     if exchange.url.streams {
         let streaming = thread.settings.functions.invoke_streaming(invocation).await.map_err(fault_of)?;
-        return response::streamed(streaming, (exchange.started + LONGEST_STREAM).into()).await;
+        return response::streamed(streaming, Pace::of_function((exchange.started + LONGEST_STREAM).into())).await;
     }
     match thread.settings.functions.invoke(invocation).await.map_err(fault_of)?.outcome {
         Outcome::Returned(payload) => response::answer(&payload),

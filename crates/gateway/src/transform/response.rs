@@ -16,7 +16,7 @@ use super::facts::Facts;
 use super::headers::{ResponseOf, add_to_response};
 use super::report::ENDPOINT_BODY;
 use super::{mapping, proxy_response, scope, stream_response};
-use crate::body::{Body, ReadError, read_whole};
+use crate::body::{Body, Pace, ReadError, read_whole};
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::integrate::{Answered, Reply, ResponseBody, ServiceReply};
@@ -43,7 +43,7 @@ pub async fn response(exchange: &Exchange, routed: &Routed<'_>, answered: Answer
         },
         (Reply::LambdaStream(stream), _) => {
             let deadline = exchange.started + routed.method.integration.timeout;
-            stream_response::answer(ResponseOf::LambdaProxy, *stream, deadline.into())?
+            stream_response::answer(ResponseOf::LambdaProxy, *stream, Pace::of_integration(deadline.into()))?
         }
         (Reply::Mock { status }, _) => {
             let backend = FromBackend { selection: status.to_string(), ..FromBackend::default() };
@@ -80,7 +80,7 @@ fn http_proxy(exchange: &Exchange, routed: &Routed<'_>, response: Response<Respo
         }
     }
     let body = match integration.streams {
-        true => Body::paced(body, (exchange.started + integration.timeout).into()),
+        true => Body::paced(body, Pace::of_integration((exchange.started + integration.timeout).into())),
         false if body.size_hint().lower() > base::limits::GATEWAY_PAYLOAD_BYTES as u64 => return Err(too_large()),
         false => Body::streamed(body, integration.timeout),
     };

@@ -3,20 +3,19 @@
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::headers::{ResponseOf, add_to_response};
 use super::proxy_response;
-use crate::body::Body;
+use crate::body::{Body, Pace};
 use crate::fault::Fault;
 use crate::integrate::FunctionStream;
 use crate::respond::Answer;
 
-/// Turns metadata and the body that follows them into the client's response; all of it must have gone by `deadline`.
+/// Turns metadata and the body that follows them into the client's response.
 ///
 /// # Errors
 /// [`Fault::MalformedStream`] for metadata that are none.
-pub(crate) fn answer(of: ResponseOf, stream: FunctionStream, deadline: Instant) -> Result<Answer, Fault> {
+pub(crate) fn answer(of: ResponseOf, stream: FunctionStream, pace: Pace) -> Result<Answer, Fault> {
     let FunctionStream { metadata, body } = stream;
     let malformed = |fault: Fault| match fault {
         Fault::MalformedProxyResponse { reason } => Fault::MalformedStream { reason },
@@ -29,7 +28,7 @@ pub(crate) fn answer(of: ResponseOf, stream: FunctionStream, deadline: Instant) 
     let (single, multiple) = (members.remove("headers"), members.remove("multiValueHeaders"));
     let (mut headers, spelled) = proxy_response::headers(of, single, multiple).map_err(malformed)?;
     add_cookies(of, &mut headers, members.remove("cookies")).map_err(malformed)?;
-    Ok(Answer { status, headers, spelled, body: Body::paced(body, deadline), trace_id: None })
+    Ok(Answer { status, headers, spelled, body: Body::paced(body, pace), trace_id: None })
 }
 
 /// Each of `cookies` is a `Set-Cookie` of its own.

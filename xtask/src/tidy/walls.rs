@@ -46,6 +46,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "fuzz",
         &[
             "base",
+            "sigv4",
             "wire",
             "store",
             "plan",

@@ -84,7 +84,7 @@ fn functions_that_do_not_stream_answer_in_one_part() {
         lab.python("Python", "def handler(event, context):\n    return {'statusCode': 200}\n").await;
         lab.node("Node", "exports.handler = async () => { throw new Error('no') }").await;
         let mut streaming = stream(&lab, "Python", "{}").await;
-        assert_eq!(streaming.content_type, None);
+        assert_eq!(streaming.content_type.as_deref(), Some("application/json"));
         assert_eq!(read(&mut streaming).await, (br#"{"statusCode": 200}"#.to_vec(), None));
         let (written, failure) = read(&mut stream(&lab, "Node", "{}").await).await;
         assert!(written.is_empty());

@@ -204,7 +204,7 @@ fn the_policy_says_who_may_call_by_url() {
         };
         assert!(!call(ARN.to_owned()).await);
         for (sid, change, allows) in [
-            ("a", json!({ "Action": "lambda:InvokeFunction" }), false),
+            ("a", json!({ "Action": "lambda:InvokeFunction", "FunctionUrlAuthType": null }), false),
             ("b", json!({ "Principal": "111122223333" }), false),
             ("c", json!({ "FunctionUrlAuthType": "AWS_IAM" }), false),
             ("d", json!({ "SourceAccount": "111122223333" }), false),

@@ -35,6 +35,7 @@ const NODE: &str = "exports.handler = async (event) => event.who ? process.pid :
 const EVENT: &str = r#"{"version":"2.0","routeKey":"GET /hello","rawPath":"/hello","rawQueryString":"name=ada","headers":{"accept":"*/*","content-length":"0","host":"abcdefghij.execute-api.us-east-1.amazonaws.com","user-agent":"bench/1.0","x-amzn-trace-id":"Root=1-5e6722a7-cc56xmpl46db7ae02d4da47e","x-forwarded-for":"127.0.0.1","x-forwarded-port":"443","x-forwarded-proto":"https"},"queryStringParameters":{"name":"ada"},"requestContext":{"accountId":"123456789012","apiId":"abcdefghij","domainName":"abcdefghij.execute-api.us-east-1.amazonaws.com","domainPrefix":"abcdefghij","http":{"method":"GET","path":"/hello","protocol":"HTTP/1.1","sourceIp":"127.0.0.1","userAgent":"bench/1.0"},"requestId":"JKJaXmPLvHcESHA=","routeKey":"GET /hello","stage":"$default","time":"10/Mar/2020:05:16:23 +0000","timeEpoch":1583817383220},"isBase64Encoded":false}"#;
 
 fn main() -> Result<(), Failure> {
+    functions::run_if_asked();
     let calls: u32 = std::env::args().nth(1).map_or(Ok(50_000), |calls| calls.parse())?;
     let folder = tempfile::tempdir()?;
     let control = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::package::{self, PackageError, Tree, Trees, WorkingCopy};
 use crate::pool::StartLine;
 use crate::runtime_api::{Introduction, RuntimeApi};
 use crate::runtimes::{self, Entrypoint, FunctionFacts, Interpreter, Places, Runtime, Runtimes, log_stream, variables};
-use crate::sandbox::{Launch, Spawner, Started};
+use crate::sandbox::{self, Contents, Launch, Layer, SandboxMode, Spawner, SpawnerSettings, Started, Surroundings};
 use crate::version::{Version, VersionSettings};
 
 /// How many invocations may run at once whatever the account's limits are: each is a process.
@@ -109,6 +109,8 @@ pub(crate) enum Process {
 /// An environment whose programs speak HTTP.
 pub(crate) struct Slow {
     pub(crate) api: RuntimeApi,
+    /// The environment in which the programs are started.
+    pub(crate) place: sandbox::Process,
     /// The environment's end of the framed socket.
     pub(crate) socket: UnixStream,
     pub(crate) introduction: Introduction,
@@ -129,6 +131,7 @@ pub(crate) struct EngineSettings {
     pub(crate) pool: PoolSettings,
     pub(crate) logs: Option<Arc<dyn WriteLog>>,
     pub(crate) credentials: Option<Arc<dyn RoleCredentials>>,
+    pub(crate) sandbox: SandboxMode,
 }
 
 impl Engine {
@@ -141,6 +144,11 @@ impl Engine {
             std::fs::create_dir_all(directory.join(left))?;
         }
         let runtimes = Runtimes::new(directory.join("runtimes"), settings.runtime_substitution)?;
+        let spawner = Spawner::new(SpawnerSettings {
+            mode: settings.sandbox,
+            directory: directory.clone(),
+            runtime: runtimes.directory().to_owned(),
+        })?;
         Ok(Engine {
             trees: Trees::new(directory.join("code"), control.clone()),
             starts: StartLine::new(starts_at_once()),
@@ -152,7 +160,7 @@ impl Engine {
             logs: settings.logs,
             credentials: settings.credentials,
             blobs,
-            spawner: Spawner::new()?,
+            spawner,
             directory,
             endpoint_url: settings.endpoint_url,
             next_environment: AtomicU64::new(0),
@@ -263,8 +271,15 @@ impl Engine {
         };
         let number = self.next_environment.fetch_add(1, Ordering::Relaxed);
         let root = self.directory.join("environments").join(number.to_string());
-        let copy = WorkingCopy::make(root, code.path(), opt.as_ref().map(|opt| opt.path()))
-            .map_err(|error| format!("cannot copy the function's code: {error}"))?;
+        let opt = opt.as_ref();
+        let (copy, contents) = if self.spawner.has_own_files() {
+            let contents =
+                Contents { code: code.path().to_owned(), opt: opt.map(|opt| opt.path().to_owned()) };
+            (WorkingCopy::Mounted([code].into_iter().chain(opt).map(Arc::clone).collect()), Some(contents))
+        } else {
+            let copied = WorkingCopy::make(root, code.path(), opt.map(|opt| opt.path()));
+            (copied.map_err(|error| format!("cannot copy the function's code: {error}"))?, None)
+        };
         let log_stream = log_stream(&self.date(), &settings.number);
         let opt = opt.is_some().then(|| copy.opt());
         let credentials = self.credentials(settings);
@@ -284,10 +299,20 @@ impl Engine {
             endpoint_url: &self.endpoint_url,
             own: &settings.variables,
         };
-        let directory = self.runtimes.directory();
+        let directory = self.bootstraps(&copy);
         let variables = variables(&facts, interpreter.runtime, &copy.task(), &copy.temporary(), directory);
-        let places = Places { task: copy.task(), opt: opt.unwrap_or_else(|| self.directory.join("opt")) };
-        let process = match self.process(version, &interpreter, &places, variables) {
+        let places = Places {
+            task: copy.task(),
+            opt: opt.unwrap_or_else(|| self.directory.join("opt")),
+            runtime: directory.to_owned(),
+        };
+        let surroundings = Surroundings {
+            number,
+            contents,
+            installation: sandbox::installation(&interpreter.program),
+            temporary_mb: settings.temporary_mb,
+        };
+        let process = match self.process(version, &interpreter, (&places, surroundings), variables) {
             Ok(process) => process,
             Err(reason) => {
                 copy.remove();
@@ -302,17 +327,24 @@ impl Engine {
         &self,
         version: &Version,
         interpreter: &Interpreter,
-        places: &Places,
+        (places, mut surroundings): (&Places, Surroundings),
         mut variables: Vec<(String, String)>,
     ) -> Result<Process, String> {
         let settings = &version.settings;
         let is_provided = matches!(interpreter.runtime, Runtime::Provided(_));
+        // Where we find the files that the programs find in `places`.
+        let ours = match &surroundings.contents {
+            Some(Contents { code, opt }) => {
+                Places { task: code.clone(), opt: opt.clone().unwrap_or_default(), runtime: PathBuf::new() }
+            }
+            None => places.clone(),
+        };
         let wrapper = if is_provided { None } else { runtimes::wrapper(&settings.variables, places) };
-        let extensions = runtimes::extensions(&places.opt);
+        let extensions = runtimes::extensions(&ours.opt);
         if !is_provided && wrapper.is_none() && extensions.is_empty() {
             let launch = self.runtimes.launch(interpreter, variables, places, settings.memory_mb, None);
             let program = launch.program.clone();
-            let started = self.launch(launch);
+            let started = self.spawner.start(launch, surroundings);
             return started
                 .map(Process::Started)
                 .map_err(|error| format!("cannot start {}: {error}", program.display()));
@@ -322,7 +354,8 @@ impl Engine {
         variables.push(("AWS_LAMBDA_RUNTIME_API".to_owned(), address.to_string()));
         let extensions: Vec<_> = extensions
             .into_iter()
-            .map(|(name, program)| {
+            .map(|(name, _)| {
+                let program = places.opt.join("extensions").join(&name);
                 let environment = runtimes::variables_of_extensions(&variables);
                 let (arguments, directory) = (Vec::new(), PathBuf::from("/"));
                 (name, Launch { program, arguments, environment, directory, memory_mb: settings.memory_mb })
@@ -336,14 +369,31 @@ impl Engine {
             external: extensions.iter().map(|(name, _)| name.clone()).collect(),
         };
         let wrapper = wrapper.as_deref();
-        let runtime = self.runtimes.launch(interpreter, variables, places, settings.memory_mb, wrapper);
-        let entrypoint = if is_provided { Entrypoint::of_function(&runtime.program) } else { Entrypoint::bootstrap() };
-        Ok(Process::Slow(Box::new(Slow { api, socket, introduction, extensions, runtime, entrypoint })))
+        let mut runtime = self.runtimes.launch(interpreter, variables, places, settings.memory_mb, wrapper);
+        let entrypoint = match is_provided {
+            true => {
+                let mut bootstrap = ours.task.join("bootstrap");
+                // A layer may bring the program, where the function has none of its own.
+                let of_layer = ours.opt.join("bootstrap");
+                if !bootstrap.exists() && of_layer.exists() {
+                    (bootstrap, runtime.program) = (of_layer, places.opt.join("bootstrap"));
+                }
+                surroundings.installation.extend(self.runtimes.installation_of_script(&bootstrap));
+                Entrypoint::of_function(&bootstrap)
+            }
+            false => Entrypoint::bootstrap(),
+        };
+        let place = self.spawner.open(settings.memory_mb, surroundings);
+        let place = place.map_err(|error| format!("cannot make an environment: {error}"))?;
+        Ok(Process::Slow(Box::new(Slow { place, api, socket, introduction, extensions, runtime, entrypoint })))
     }
 
-    /// Starts a process. Blocks.
-    pub(crate) fn launch(&self, launch: Launch) -> io::Result<Started> {
-        self.spawner.start(launch)
+    /// Where the programs of an environment find our bootstraps.
+    fn bootstraps(&self, copy: &WorkingCopy) -> &Path {
+        match copy {
+            WorkingCopy::Mounted(_) => Path::new(sandbox::RUNTIME),
+            WorkingCopy::Copied(_) => self.runtimes.directory(),
+        }
     }
 
     /// Our own address, as functions and callers reach it.
@@ -351,9 +401,14 @@ impl Engine {
         &self.endpoint_url
     }
 
+    /// How it stands with each layer of the sandbox.
+    pub(crate) fn layers(&self) -> Vec<Layer> {
+        self.spawner.layers()
+    }
+
     /// Where the files of functions are.
     #[cfg(test)]
-    pub(crate) fn directory(&self) -> &std::path::Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 

@@ -273,6 +273,7 @@ fn settings(scope: &Scope, name: &str, number: Arc<str>, configuration: &Configu
         role: configuration.role.clone(),
         timeout: Duration::from_secs(u64::from(configuration.timeout)),
         memory_mb: configuration.memory_size,
+        temporary_mb: configuration.ephemeral_storage,
         variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
         code: configuration.code,
         layers: configuration.layers.iter().map(|layer| layer.code).collect(),

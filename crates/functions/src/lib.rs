@@ -60,6 +60,7 @@ use queue::Queue;
 
 pub use queue::RetryDelays;
 pub use runtimes::{HostRuntime, host_runtimes};
+pub use sandbox::{Layer, LayerState, SandboxMode, run_if_asked};
 
 /// How long the queue may take to write down what has been done when everything ends.
 const WRITING_DOWN: Duration = Duration::from_secs(2);
@@ -98,6 +99,8 @@ pub struct Settings {
     pub credentials: Option<Arc<dyn RoleCredentials>>,
     /// Delivers what became of asynchronous invocations to services that are not ours; none: nowhere.
     pub services: Option<Arc<dyn CallService>>,
+    /// How much of a sandbox functions run in.
+    pub sandbox: SandboxMode,
 }
 
 impl Default for Settings {
@@ -118,6 +121,7 @@ impl Default for Settings {
             objects: None,
             credentials: None,
             services: None,
+            sandbox: SandboxMode::default(),
         }
     }
 }
@@ -182,6 +186,7 @@ impl Functions {
             pool,
             logs: settings.logs,
             credentials: settings.credentials,
+            sandbox: settings.sandbox,
         };
         let url_suffix = settings.url_suffix;
         let (of_engine, handle) = (blobs.clone(), control.clone());

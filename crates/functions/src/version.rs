@@ -54,6 +54,8 @@ pub(crate) struct VersionSettings {
     pub(crate) timeout: Duration,
     /// `MemorySize`.
     pub(crate) memory_mb: u32,
+    /// `EphemeralStorage`, MB.
+    pub(crate) temporary_mb: u32,
     /// The function's own environment variables.
     pub(crate) variables: Vec<(String, String)>,
     /// `Role`: under which it runs.

@@ -1,15 +1,23 @@
-//! Working copies: the folders that one environment has for itself.
+//! Where one environment finds its code and its temporary folder: mounted, or else in folders of its own.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The folders of one environment: `task` (the code, not writable, as AWS's `/var/task`), `opt` (the layers, likewise, if
-/// there are any) and `tmp` (empty, its own).
+use super::Tree;
+
+/// The folders of one environment: its code (not writable, AWS's `/var/task`), the content of its layers (`/opt`) and a
+/// temporary one (empty, its own).
 #[derive(Debug)]
-pub(crate) struct WorkingCopy {
-    root: PathBuf,
+pub(crate) enum WorkingCopy {
+    /// The shared trees are mounted in the environment's own root, where the paths are AWS's. Held, so that nobody removes
+    /// them meanwhile.
+    Mounted(Vec<Arc<Tree>>),
+    /// `task`, `opt` and `tmp` in a folder of the environment's own: without a mount namespace nothing can make a shared
+    /// tree read-only for a process of the same user.
+    Copied(PathBuf),
 }
 
 impl WorkingCopy {
@@ -18,10 +26,10 @@ impl WorkingCopy {
     /// # Errors
     /// The file system's; nothing is left behind then.
     pub(crate) fn make(root: PathBuf, code: &Path, opt: Option<&Path>) -> io::Result<WorkingCopy> {
-        let copy = WorkingCopy { root };
+        let copy = WorkingCopy::Copied(root.clone());
         let made = DirBuilder::new()
             .mode(0o700)
-            .create(&copy.root)
+            .create(&root)
             .and_then(|()| fs::create_dir(copy.temporary()))
             .and_then(|()| copy_tree(code, &copy.task()))
             .and_then(|()| opt.map_or(Ok(()), |opt| copy_tree(opt, &copy.opt())));
@@ -36,23 +44,31 @@ impl WorkingCopy {
 
     /// The code.
     pub(crate) fn task(&self) -> PathBuf {
-        self.root.join("task")
+        self.folder("/var/task", "task")
     }
 
-    /// The layers; there is no such folder where there are none.
+    /// The content of the layers; where it is copied, there is no such folder without layers.
     pub(crate) fn opt(&self) -> PathBuf {
-        self.root.join("opt")
+        self.folder("/opt", "opt")
     }
 
-    /// What `TMPDIR` names.
+    /// The temporary folder.
     pub(crate) fn temporary(&self) -> PathBuf {
-        self.root.join("tmp")
+        self.folder("/tmp", "tmp")
+    }
+
+    fn folder(&self, mounted: &str, copied: &str) -> PathBuf {
+        match self {
+            WorkingCopy::Mounted(_) => PathBuf::from(mounted),
+            WorkingCopy::Copied(root) => root.join(copied),
+        }
     }
 
     /// Removes the folders. Blocks as long as there are files.
     pub(crate) fn remove(&self) {
-        if let Err(error) = remove_tree(&self.root) {
-            tracing::warn!(path = %self.root.display(), %error, "cannot remove an environment's folder");
+        let WorkingCopy::Copied(root) = self else { return };
+        if let Err(error) = remove_tree(root) {
+            tracing::warn!(path = %root.display(), %error, "cannot remove an environment's folder");
         }
     }
 }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::Signal;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -25,7 +25,7 @@ use crate::engine::Slow;
 use crate::invoke::signal_name;
 use crate::package::WorkingCopy;
 use crate::runtime_api::{Desk, Failure};
-use crate::sandbox::{Launch, Started};
+use crate::sandbox::{Launch, Process, Started};
 use crate::version::Version;
 
 /// How long an environment may take to end, by whether an extension is a process of its own.
@@ -41,6 +41,8 @@ pub(crate) struct Companion {
     runtime: RefCell<Option<Rc<Life>>>,
     extensions: RefCell<Vec<(String, Rc<Life>)>>,
     relay: RefCell<Option<JoinHandle<()>>>,
+    /// In which the programs run.
+    place: Arc<Process>,
 }
 
 /// Ends everything, should the start come to nothing.
@@ -62,7 +64,8 @@ pub(super) async fn bring_up(
     (copy, log_stream): (WorkingCopy, String),
     until: Instant,
 ) -> Result<Environment, StartFailure> {
-    let Slow { api, socket, introduction, extensions, runtime, entrypoint } = slow;
+    let Slow { place, api, socket, introduction, extensions, runtime, entrypoint } = slow;
+    let place = Arc::new(place);
     let failed = |error: io::Error| unavailable(version, format!("cannot speak to the function's process: {error}"));
     let (desk, serving) = match api.serve(introduction) {
         Ok(served) => served,
@@ -78,16 +81,17 @@ pub(super) async fn bring_up(
         runtime: RefCell::default(),
         extensions: RefCell::default(),
         relay: RefCell::default(),
+        place: Arc::clone(&place),
     });
     tokio::task::spawn_local(Rc::clone(&companion).watch(Rc::downgrade(shard), serving, copy));
     let mut unless = Unless(Some(Rc::clone(&companion)));
     for (name, launch) in extensions {
-        let started = launched(shard, launch).await.map_err(|error| {
+        let started = launched(shard, &place, launch).await.map_err(|error| {
             let message = format!("fork/exec /opt/extensions/{name}: {}", cause(&error));
             StartFailure::Platform(Failure { kind: "Extension.LaunchError".to_owned(), message })
         })?;
         follow(shard, version, started.output, &log_stream).map_err(failed)?;
-        let life = Life::watch(started.child).map_err(failed)?;
+        let life = Life::watch(started.process).map_err(failed)?;
         remember(shard, version, &life);
         companion.mind(name, life);
     }
@@ -101,7 +105,7 @@ pub(super) async fn bring_up(
     if let Some(fault) = entrypoint.fault.clone() {
         return Err(invalid(fault));
     }
-    let started = launched(shard, runtime).await.map_err(|error| match told(&error) {
+    let started = launched(shard, &place, runtime).await.map_err(|error| match told(&error) {
         Some(message) => invalid(message),
         None => unavailable(version, format!("cannot start the function's process: {error}")),
     })?;
@@ -109,7 +113,7 @@ pub(super) async fn bring_up(
     if output.is_kept() {
         output.platform_event(report::init_start(&version.settings, shard.engine.clock.now()));
     }
-    let mut environment = Environment::adopt(started.child, socket, Arc::clone(version), output).map_err(failed)?;
+    let mut environment = Environment::adopt(started.process, socket, Arc::clone(version), output).map_err(failed)?;
     remember(shard, version, &environment.life);
     *companion.runtime.borrow_mut() = Some(Rc::clone(&environment.life));
     if entrypoint.speaks_frames {
@@ -119,9 +123,9 @@ pub(super) async fn bring_up(
     Ok(environment)
 }
 
-async fn launched(shard: &Shard, launch: Launch) -> io::Result<Started> {
-    let engine = Arc::clone(&shard.engine);
-    shard.engine.control.spawn_blocking(move || engine.launch(launch)).await.map_err(io::Error::other)?
+async fn launched(shard: &Shard, place: &Arc<Process>, launch: Launch) -> io::Result<Started> {
+    let place = Arc::clone(place);
+    shard.engine.control.spawn_blocking(move || place.start(launch)).await.map_err(io::Error::other)?
 }
 
 fn follow(
@@ -212,6 +216,8 @@ impl Companion {
             life.kill();
             let _ = timeout(GRACE, life.ended()).await;
         }
+        // What they have left goes with the environment.
+        self.place.kill();
         serving.abort();
         if let Some(shard) = shard.upgrade() {
             shard.engine.control.spawn_blocking(move || copy.remove());
@@ -240,8 +246,7 @@ impl Companion {
         let runtime = self.runtime.borrow().clone();
         if let Some(runtime) = runtime {
             if runtime.is_running() {
-                // One that ends just now needs no signal.
-                let _ = kill_process(runtime.pid(), Signal::TERM);
+                runtime.process().signal(Signal::TERM);
                 // The extensions need most of the time.
                 let _ = timeout_at(began + patience * 3 / 10, runtime.ended()).await;
             }

@@ -6,15 +6,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::net::RecvFlags;
-use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -24,7 +22,7 @@ use tokio::time::Instant;
 use super::companion::Companion;
 use super::frame::{self, Answer, Progress, REQUEST_ID};
 use super::output::Output;
-use crate::sandbox::{freeze_group, kill_group, thaw_group, watch_end};
+use crate::sandbox::Process;
 use crate::version::Version;
 
 /// How long a process whose socket is closed may take to be gone.
@@ -64,8 +62,7 @@ pub(crate) struct Environment {
 
 /// The process itself, shared between who holds the environment and the task that watches it.
 pub(crate) struct Life {
-    /// Its number; valid until `exited` is set.
-    pid: Pid,
+    process: Process,
     status: Cell<Option<ExitStatus>>,
     ended: Notify,
     on_exit: RefCell<Option<Box<dyn FnOnce()>>>,
@@ -85,12 +82,12 @@ pub(crate) enum NoAnswer {
 impl Environment {
     /// Takes over a process that has been started. Must run on the thread that will own it.
     pub(crate) fn adopt(
-        child: Child,
+        process: Process,
         socket: std::os::unix::net::UnixStream,
         version: Arc<Version>,
         output: Rc<Output>,
     ) -> io::Result<Environment> {
-        let life = Life::watch(child)?;
+        let life = Life::watch(process)?;
         Ok(Environment {
             version,
             life,
@@ -300,22 +297,18 @@ async fn gone(life: &Life, companion: Option<&Companion>) {
 }
 
 impl Life {
-    pub(super) fn watch(child: Child) -> io::Result<Rc<Life>> {
-        let pid = Pid::from_child(&child);
-        let end = watch_end(pid)?;
-        let life = Rc::new(Life { pid, status: Cell::new(None), ended: Notify::new(), on_exit: RefCell::new(None) });
+    pub(super) fn watch(process: Process) -> io::Result<Rc<Life>> {
+        let end = process.watch_end()?;
+        let life = Rc::new(Life { process, status: Cell::new(None), ended: Notify::new(), on_exit: RefCell::new(None) });
         let watched = Rc::clone(&life);
-        tokio::task::spawn_local(async move { watched.collect(child, end).await });
+        tokio::task::spawn_local(async move { watched.collect(end).await });
         Ok(life)
     }
 
-    async fn collect(&self, mut child: Child, end: AsyncFd<std::os::fd::OwnedFd>) {
+    async fn collect(&self, end: AsyncFd<std::os::fd::OwnedFd>) {
         // An error can only mean that the reactor is going away, and then everything ends.
         let _ = end.readable().await;
-        // Before it is waited for, so that the group's number still belongs to it.
-        kill_group(self.pid);
-        let status = child.wait().unwrap_or_else(|_| ExitStatus::from_raw(libc::SIGKILL));
-        self.status.set(Some(status));
+        self.status.set(Some(self.process.status()));
         self.ended.notify_waiters();
         if let Some(on_exit) = self.on_exit.take() {
             on_exit();
@@ -348,26 +341,26 @@ impl Life {
     /// Ends the process and its children.
     pub(crate) fn kill(&self) {
         if self.is_running() {
-            kill_group(self.pid);
+            self.process.kill();
         }
     }
 
-    /// Stops the process and its children until they are thawed.
+    /// Stops the process and all others of its environment until they are thawed.
     fn freeze(&self) {
         if self.is_running() {
-            freeze_group(self.pid);
+            self.process.freeze();
         }
     }
 
-    /// Lets the process and its children go on.
+    /// Lets them go on.
     fn thaw(&self) {
         if self.is_running() {
-            thaw_group(self.pid);
+            self.process.thaw();
         }
     }
 
-    /// The process's number.
-    pub(crate) fn pid(&self) -> Pid {
-        self.pid
+    /// The process.
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
     }
 }

@@ -225,8 +225,7 @@ fn billed(duration: Duration, init: Option<Duration>) -> u64 {
 
 /// The most memory the process has had, in MB; the limit's worth when it is gone.
 fn memory_used(environment: &Environment) -> u64 {
-    let path = format!("/proc/{}/status", environment.life.pid().as_raw_nonzero());
-    let status = std::fs::read_to_string(path).unwrap_or_default();
+    let status = environment.life.process().read_proc("status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = peak.and_then(|peak| peak.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kilobytes.map_or(u64::from(environment.version.settings.memory_mb), |kilobytes| kilobytes.div_ceil(1024))

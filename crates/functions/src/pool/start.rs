@@ -156,7 +156,7 @@ fn adopt(
     let adopted =
         Output::new(started.output, Arc::clone(version), stream(shard, version, &log_stream)).and_then(|output| {
             let environment =
-                Environment::adopt(started.child, started.socket, Arc::clone(version), Rc::clone(&output))?;
+                Environment::adopt(started.process, started.socket, Arc::clone(version), Rc::clone(&output))?;
             Ok((environment, output))
         });
     let (environment, output) = match adopted {

@@ -88,6 +88,20 @@ fn candidates() -> Vec<Candidate> {
     found
 }
 
+/// The interpreter that the first line of a script names.
+pub(super) fn interpreter_of_script(script: &Path) -> Option<PathBuf> {
+    let mut start = Vec::new();
+    std::fs::File::open(script).ok()?.take(256).read_to_end(&mut start).ok()?;
+    let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let program = std::str::from_utf8(line).ok()?.split_whitespace().next()?;
+    Some(PathBuf::from(program))
+}
+
+/// Whether two paths name one program.
+pub(super) fn same(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other)
+}
+
 fn is_numbered_node(name: &str) -> bool {
     let number = name.strip_prefix("node").map(|rest| rest.strip_prefix('-').unwrap_or(rest));
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))

@@ -43,9 +43,9 @@ pub(crate) struct FunctionFacts<'a> {
 
 /// All variables of the process.
 ///
-/// Against AWS: `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` are real paths, `TMPDIR` names the environment's own
-/// temporary folder, `AWS_ENDPOINT_URL` leads SDKs to Frontgate, and the Runtime API's address is there only where something
-/// listens at it.
+/// Against AWS: where the sandbox has no mount namespace, `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` are other paths and
+/// `TMPDIR` names the environment's own temporary folder; `AWS_ENDPOINT_URL` leads SDKs to Frontgate, and the Runtime API's
+/// address is there only where something listens at it.
 pub(crate) fn variables(
     facts: &FunctionFacts<'_>,
     interpreter: Runtime,
@@ -66,7 +66,6 @@ pub(crate) fn variables(
         ("LANG", "en_US.UTF-8"),
         ("TZ", ":UTC"),
         ("LD_LIBRARY_PATH", &libraries),
-        ("TMPDIR", &temporary.to_string_lossy()),
         ("PWD", &task),
         ("SHLVL", "0"),
         ("AWS_ENDPOINT_URL", facts.endpoint_url),
@@ -81,6 +80,9 @@ pub(crate) fn variables(
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec();
+    if temporary != Path::new("/tmp") {
+        variables.push(("TMPDIR".to_owned(), temporary.to_string_lossy().into_owned()));
+    }
     match interpreter {
         Runtime::Python(_) => {
             variables.push(("PYTHONPATH".to_owned(), runtime_directory.to_string()));

@@ -151,7 +151,7 @@ impl Runtimes {
         Some(exact)
     }
 
-    /// The command that runs a handler with this interpreter; `wrapper` is what `AWS_LAMBDA_EXEC_WRAPPER` names.
+    /// The command that runs a handler with this interpreter. `places` are the paths that the process sees; `wrapper` is what `AWS_LAMBDA_EXEC_WRAPPER` names.
     pub(crate) fn launch(
         &self,
         interpreter: &Interpreter,
@@ -165,26 +165,21 @@ impl Runtimes {
         let mut arguments = match interpreter.runtime {
             Runtime::Provided(_) => {
                 program = directory.join("bootstrap");
-                // A layer may bring the program, where the function has none of its own.
-                let of_layer = places.opt.join("bootstrap");
-                if !program.exists() && of_layer.exists() {
-                    program = of_layer;
-                }
                 Vec::new()
             }
             // Wrappers put options before the last argument, which therefore has to be the script, as on AWS.
             Runtime::Python(_) if wrapper.is_some() => {
-                vec!["-s".to_owned(), text(&self.directory.join("frontgate_bootstrap.py"))]
+                vec!["-s".to_owned(), text(&places.runtime.join("frontgate_bootstrap.py"))]
             }
             Runtime::Python(_) => {
                 // Imported rather than run, so that Python keeps its compiled form.
                 let start = "import sys; sys.path[0] = sys.argv[1]; import frontgate_bootstrap as b; b.main()";
-                vec!["-s".to_owned(), "-c".to_owned(), start.to_owned(), text(&self.directory)]
+                vec!["-s".to_owned(), "-c".to_owned(), start.to_owned(), text(&places.runtime)]
             }
             Runtime::Node(_) => {
                 // AWS gives the heap nine tenths of the function's memory.
                 let heap = format!("--max-old-space-size={}", u64::from(memory_mb) * 9 / 10);
-                vec![heap, text(&self.directory.join("frontgate_bootstrap.js"))]
+                vec![heap, text(&places.runtime.join("frontgate_bootstrap.js"))]
             }
         };
         if let Some(wrapper) = wrapper {
@@ -197,7 +192,14 @@ impl Runtimes {
         Launch { program, arguments, environment, directory, memory_mb }
     }
 
-    /// What `LAMBDA_RUNTIME_DIR` names.
+    /// What the interpreter of a script needs, where the first line names one that functions are run with anyway. Blocks.
+    pub(crate) fn installation_of_script(&self, script: &Path) -> Vec<PathBuf> {
+        let first = discover::interpreter_of_script(script).filter(|program| !program.starts_with("/usr/bin"));
+        let known = first.filter(|program| host_interpreters().iter().any(|known| discover::same(&known.program, program)));
+        known.map(|program| crate::sandbox::installation(&program)).unwrap_or_default()
+    }
+
+    /// Where our bootstraps are: `LAMBDA_RUNTIME_DIR`, unless they are mounted elsewhere.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }

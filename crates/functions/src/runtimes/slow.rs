@@ -20,6 +20,8 @@ pub(crate) struct Places {
     pub(crate) task: PathBuf,
     /// What it knows as `/opt`.
     pub(crate) opt: PathBuf,
+    /// Where our bootstraps are: `/var/runtime`.
+    pub(crate) runtime: PathBuf,
 }
 
 impl Places {
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_wrapper_is_found_where_the_function_knows_it() {
-        let places = Places { task: "/data/1/task".into(), opt: "/data/1/opt".into() };
+        let places = Places { task: "/data/1/task".into(), opt: "/data/1/opt".into(), runtime: PathBuf::new() };
         let named = |path: &str| wrapper(&[(WRAPPER.to_owned(), path.to_owned())], &places);
         assert_eq!(named("/var/task/run"), Some("/data/1/task/run".into()));
         assert_eq!(named("/opt/bin/run"), Some("/data/1/opt/bin/run".into()));

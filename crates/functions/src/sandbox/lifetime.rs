@@ -1,59 +1,83 @@
-//! Layer: lifetime. An environment is one session and process group; it dies as a whole, and with Frontgate.
+//! Layer: lifetime. Frontgate's end ends the launcher, the launcher's end each environment's first process, and that
+//! one's end all the others: by the kernel where they have a namespace, else by looking for them.
 
+use std::fs;
 use std::io;
 
-use std::os::fd::OwnedFd;
-
 use rustix::process::{
-    Pid, PidfdFlags, Signal, getppid, kill_process_group, pidfd_open, set_parent_process_death_signal, setsid,
+    Pid, Signal, getpid, getppid, kill_process, set_child_subreaper, set_parent_process_death_signal, setsid,
 };
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
-/// Leaves our session and ties the child's life to the thread that made it, which lives as long as Frontgate
-/// (`Spawner`). The kernel sends the signal when that *thread* ends, not the process.
+/// How often children are looked for before they are given up: each time those found are killed, and leave theirs.
+const ROUNDS: usize = 1000;
+
+/// Leaves our session and ties the child's life to the thread that made it. The kernel sends the signal when that *thread*
+/// ends, not the process.
 ///
 /// Runs in the child between `fork` and `exec`: system calls only.
 pub(super) fn bind(parent: Pid) -> io::Result<()> {
     setsid()?;
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+    follow()?;
     if getppid() == Some(parent) {
         Ok(())
     } else {
-        // Frontgate died before the line above; nobody would ever send the signal. (An error with a text of its own would
+        // The parent died before the line above; nobody would ever send the signal. (An error with a text of its own would
         // allocate.)
         Err(rustix::io::Errno::SRCH.into())
     }
 }
 
-/// Kills an environment's processes: the leader, and its children unless they have left the group. The leader must not
-/// have been waited for yet, so that its number cannot belong to somebody else.
-pub(crate) fn kill_group(leader: Pid) {
-    signal_group(leader, Signal::KILL);
+/// Ends with the process, or the thread, that made this one. A change of user undoes it.
+pub(super) fn follow() -> io::Result<()> {
+    Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
-/// Stops an environment's processes until they are thawed; who is in the group must be as for [`kill_group`].
-pub(crate) fn freeze_group(leader: Pid) {
-    signal_group(leader, Signal::STOP);
+/// Makes this process the parent of those below it whose own has ended.
+pub(super) fn adopt() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
 }
 
-/// Lets an environment's processes go on.
-pub(crate) fn thaw_group(leader: Pid) {
-    signal_group(leader, Signal::CONT);
-}
-
-fn signal_group(leader: Pid, signal: Signal) {
-    if let Err(error) = kill_process_group(leader, signal)
-        && error != rustix::io::Errno::SRCH
-    {
-        tracing::warn!(%error, ?signal, process = leader.as_raw_nonzero(), "cannot signal a function's processes");
+/// Kills the children of this process but `spared`, and theirs as they come to be its own. Returns whether there were any.
+pub(super) fn kill_children(spared: impl Fn(Pid) -> bool) -> bool {
+    let mut found = false;
+    for _ in 0..ROUNDS {
+        let children: Vec<Pid> = children().into_iter().filter(|child| !spared(*child)).collect();
+        if children.is_empty() {
+            break;
+        }
+        found = true;
+        for child in children {
+            // It may have ended just now.
+            let _ = kill_process(child, Signal::KILL);
+            let _ = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty());
+        }
     }
+    found
 }
 
-/// Something that becomes readable when a child of ours has ended; registered with the calling thread's reactor.
-#[expect(unsafe_code, reason = "tokio cannot know that a descriptor stays open; an owned one does")]
-pub(crate) fn watch_end(child: Pid) -> io::Result<AsyncFd<OwnedFd>> {
-    let descriptor = pidfd_open(child, PidfdFlags::empty())?;
-    // SAFETY: the descriptor is open, owned by the `AsyncFd` alone and never replaced.
-    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+/// Sends a signal to all processes of the namespace but its first, which calls this.
+pub(super) fn signal_all(signal: Signal) {
+    // There may be none.
+    let _ = kill_all(signal);
+}
+
+#[expect(unsafe_code, reason = "rustix sends signals to one process or group")]
+fn kill_all(signal: Signal) -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    if unsafe { libc::kill(-1, signal.as_raw()) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The children of this process, as `/proc` tells.
+fn children() -> Vec<Pid> {
+    let own = getpid().as_raw_nonzero().to_string();
+    let parent = |stat: &str| stat.rsplit(')').next()?.split_whitespace().nth(1).map(str::to_owned);
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    numbers
+        .filter(|number| {
+            let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+            parent(&stat).as_deref() == Some(&own)
+        })
+        .filter_map(Pid::from_raw)
+        .collect()
 }

@@ -1,30 +1,47 @@
-//! The sandbox: how a function's process is started, what it inherits and what it may use.
+//! The sandbox: how a function's process is started, what it inherits and what it may see and use.
 //!
-//! One file a layer. Active now, for every function, without any privilege:
+//! `spawner` is Frontgate's side: it starts the launcher and gives it orders. `launcher` is a process of its own, from
+//! which every environment is cloned; `init` is the first process of an environment, which starts the program and ends
+//! with it; `process` is what Frontgate holds of that. `channel` and `order` are what they say to each other.
 //!
+//! One file a layer:
+//!
+//! - `namespaces`: users, processes, mounts, System V objects, host name;
+//! - `root`: a root of its own, not writable; `/var/task`, `/opt`, `/var/runtime`, a `/tmp` of bounded size, `/proc`;
 //! - `descriptors`: nothing is inherited but `/dev/null`, one pipe for its output, and the socket (descriptor 3);
 //! - `limits`: resource limits (memory, files, processes, core dumps);
-//! - `lifetime`: a session and process group of its own that is killed as a whole, and death with Frontgate;
-//! - `privileges`: no new privileges, a harmless umask;
-//! - a clean environment and working directory (`Launch`).
-//!
-//! Namespaces, Landlock, seccomp and cgroups join as further files here. Until then a function runs as the user that runs
-//! Frontgate and can read what that user can read; each environment has its own copy of the code and its own temporary
-//! directory (see `package::copy`), so that one cannot disturb another by accident.
+//! - `lifetime`: an environment is killed as a whole, and dies with Frontgate;
+//! - `privileges`: no new privileges, a harmless umask.
 
+mod channel;
 mod descriptors;
+mod init;
+mod installation;
+mod launcher;
+mod layers;
 mod lifetime;
 mod limits;
+mod namespaces;
+mod order;
 mod privileges;
+mod process;
+mod root;
+mod signals;
 mod spawner;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Child;
 
-pub(crate) use lifetime::{freeze_group, kill_group, thaw_group, watch_end};
-pub(crate) use spawner::Spawner;
+pub(crate) use installation::installation;
+pub use launcher::run_if_asked;
+pub use layers::{Layer, LayerState, SandboxMode};
+pub(crate) use order::{Contents, Surroundings};
+pub(crate) use process::Process;
+pub(crate) use spawner::{Spawner, SpawnerSettings};
+
+/// Where our bootstraps are in an environment that sees files of its own.
+pub(crate) const RUNTIME: &str = "/var/runtime";
 
 /// What is to be started.
 #[derive(Debug)]
@@ -44,8 +61,8 @@ pub(crate) struct Launch {
 /// A process that has been started, and our ends of what it talks through.
 #[derive(Debug)]
 pub(crate) struct Started {
-    /// The process; the leader of its group.
-    pub(crate) child: Child,
+    /// The environment's processes.
+    pub(crate) process: Process,
     /// The framed socket; non-blocking.
     pub(crate) socket: UnixStream,
     /// Where its standard output and standard error arrive; non-blocking.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::lab::{Lab, eventually, on_data_thread, runtime};
+use super::lab::{Lab, eventually, runtime, unsandboxed};
 use crate::records::Configuration;
 
 /// An extension in Python; `BODY` is what it does. What it notes goes to the file that NOTES names.
@@ -76,7 +76,7 @@ const ECHO: &str = "def handler(event, context): return event";
 
 #[test]
 fn an_extension_hears_of_invocations_and_of_the_end() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         lab.extension("listener", LISTENER);
         lab.python_beside("Heard", ECHO, |_| {}).await;
         for number in 0..2 {
@@ -102,7 +102,7 @@ fn an_extension_hears_of_invocations_and_of_the_end() {
 
 #[test]
 fn an_answer_does_not_wait_for_extensions_but_the_next_invocation_does() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         lab.extension("listener", LISTENER);
         let hold = lab.folder.path().join("notes.hold");
         fs::write(&hold, "").unwrap();
@@ -120,7 +120,7 @@ fn an_answer_does_not_wait_for_extensions_but_the_next_invocation_does() {
 
 #[test]
 fn extensions_are_told_of_a_timeout() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         lab.extension("listener", LISTENER);
         let code = "import time\ndef handler(event, context): time.sleep(60)";
         lab.python_beside("Slow", code, |configuration| configuration.timeout = 1).await;
@@ -131,7 +131,7 @@ fn extensions_are_told_of_a_timeout() {
 
 #[test]
 fn the_runtime_is_asked_to_end_before_the_extensions() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         lab.extension("listener", LISTENER);
         let code = r#"
 import json, os, signal, sys
@@ -152,7 +152,7 @@ def handler(event, context): return event"#;
 
 #[test]
 fn an_extension_that_fails_fails_the_function() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         let failing = [
             ("sys.exit(3)", "Extension.Crash", "exit code 3"),
             ("os.kill(os.getpid(), 9)", "Extension.Crash", "signal: killed"),
@@ -194,7 +194,7 @@ fn an_extension_that_fails_fails_the_function() {
 
 #[test]
 fn what_is_out_of_turn_or_unknown_is_refused() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         lab.extension(
             "asking",
             r#"
@@ -244,7 +244,7 @@ call("GET", "event/next", headers=identity)
 
 #[test]
 fn a_program_may_register_extensions_of_its_own() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         let python = lab.functions.engine.runtimes.find(&runtime("python")).unwrap().program;
         let program = r#"#!PYTHON
 import http.client, json, os, threading

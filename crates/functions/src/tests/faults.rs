@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::lab::{eventually, is_alive, on_data_thread, runtime, with_settings};
+use super::lab::{NAMED, eventually, is_alive, on_data_thread, process, runtime, with_settings};
 use crate::Settings;
 
 #[test]
@@ -168,8 +168,8 @@ fn processes_that_end_are_told_and_replaced() {
             let message = error["errorMessage"].as_str().unwrap();
             assert!(message.starts_with("RequestId: ") && message.ends_with(how), "{message}");
         };
-        let code = "import os, sys, signal\ndef handler(e, c):\n    if e: exec(e)\n    return os.getpid()\n";
-        lab.python("End", code).await;
+        let code = "import sys, signal\ndef handler(e, c):\n    if e: exec(e)\n    return ME\n";
+        lab.python("End", &format!("{NAMED}{code}")).await;
         for (event, how) in [
             ("\"sys.exit(0)\"", "Error: Runtime exited without providing a reason"),
             ("\"sys.exit(3)\"", "Error: Runtime exited with error: exit status 3"),
@@ -214,8 +214,10 @@ fn errors_nobody_catches_end_the_process_but_are_told() {
 #[test]
 fn a_call_that_takes_too_long_is_cut_off() {
     on_data_thread(|lab| async move {
-        let code = "import os, time\ndef handler(e, c):\n    if e == 'child':\n        os.fork() or time.sleep(100)\n    time.sleep(100 if e else 0)\n    return os.getpid()\n";
-        lab.put("Slow", &runtime("python"), &[("index.py", code)], |configuration| configuration.timeout = 1).await;
+        let code = format!(
+            "{NAMED}def handler(e, c):\n    if e == 'child':\n        os.fork() or time.sleep(100)\n    time.sleep(100 if e else 0)\n    return ME\n"
+        );
+        lab.put("Slow", &runtime("python"), &[("index.py", &code)], |configuration| configuration.timeout = 1).await;
         let before = lab.returned("Slow", "0").await;
         let began = Instant::now();
         let error = lab.failed("Slow", "1").await;
@@ -249,18 +251,24 @@ fn loading_that_takes_too_long_is_tried_once_more() {
 fn children_do_not_outlive_their_environment() {
     on_data_thread(|lab| async move {
         let code = "
-import os, subprocess, sys
+import subprocess, sys
 def handler(e, c):
-    held = os.fork()
-    if held == 0:
-        import time; time.sleep(1000)
-    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'], close_fds=False)
+    if os.fork() == 0:
+        name(ME + 1); time.sleep(1000)
+    again = 'import time; open(\"/proc/self/comm\", \"w\").write(\"%012x\"); time.sleep(1000)' % (ME + 2)
+    subprocess.Popen([sys.executable, '-c', again], close_fds=False)
+    # One that leaves its session and its parent.
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            name(ME + 3); time.sleep(1000)
+        os._exit(0)
     if e: os._exit(0)
-    return [os.getpid(), held, child.pid]
+    return [ME, ME + 1, ME + 2, ME + 3]
 ";
-        lab.python("Parent", code).await;
+        lab.python("Parent", &format!("{NAMED}{code}")).await;
         let processes: Vec<u64> = serde_json::from_value(lab.returned("Parent", "0").await).unwrap();
-        assert!(processes.iter().all(|process| is_alive(*process)));
+        eventually("they run", || processes.iter().all(|process| is_alive(*process))).await;
         // A child that holds the socket open does not hide that the process has ended.
         let began = Instant::now();
         assert_eq!(lab.failed("Parent", "1").await["errorType"], "Runtime.ExitError");
@@ -274,38 +282,32 @@ def handler(e, c):
 #[test]
 fn a_process_killed_in_a_call_or_at_rest_is_replaced() {
     on_data_thread(|lab| async move {
-        let code = "import os, time\ndef handler(e, c):\n    open('/proc/self/comm', 'w').write('busy' if e else 'idle')\n    time.sleep(e)\n    return os.getpid()\n";
-        lab.python("Victim", code).await;
-        let process = lab.returned("Victim", "0").await.as_u64().unwrap();
-        let kill = || {
-            let pid = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+        let code = "def handler(e, c):\n    name(ME + 1 if e else ME)\n    time.sleep(e)\n    return ME\n";
+        lab.python("Victim", &format!("{NAMED}{code}")).await;
+        let victim = lab.returned("Victim", "0").await.as_u64().unwrap();
+        let kill = |name| {
+            let pid = rustix::process::Pid::from_raw(process(name).unwrap()).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         };
-        let busy = || std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap().starts_with("busy");
         let (error, ()) = tokio::join!(lab.failed("Victim", "1000"), async {
-            eventually("it is at work", busy).await;
-            kill();
+            eventually("it is at work", || is_alive(victim + 1)).await;
+            kill(victim + 1);
         });
         assert!(error["errorMessage"].as_str().unwrap().ends_with("signal: killed"), "{error}");
 
-        let process = lab.returned("Victim", "0").await.as_u64().unwrap();
-        let pid = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        assert_ne!(lab.returned("Victim", "0").await, json!(process));
+        let victim = lab.returned("Victim", "0").await.as_u64().unwrap();
+        kill(victim);
+        assert_ne!(lab.returned("Victim", "0").await, json!(victim));
     });
 }
 
 #[test]
 fn what_a_handler_writes_to_the_socket_hurts_only_itself() {
     on_data_thread(|lab| async move {
-        let code = "
-import os
-def handler(e, c):
-    if e: os.write(3, bytes.fromhex(e))
-    return os.getpid()
-";
+        let code = "def handler(e, c):\n    if e: os.write(3, bytes.fromhex(e))\n    return ME\n";
+        let code = format!("{NAMED}{code}");
         // Half a frame is waited for until the time is up.
-        lab.put("Babble", &runtime("python"), &[("index.py", code)], |configuration| configuration.timeout = 2).await;
+        lab.put("Babble", &runtime("python"), &[("index.py", &code)], |configuration| configuration.timeout = 2).await;
         for (what, junk) in [
             ("garbage", "ffffffffffff"),
             ("an empty frame", "00000000"),

@@ -8,9 +8,9 @@ use base::limits::AccountLimits;
 use base::seams::{InvokeFunction, InvokeRefusal};
 use store::Transaction;
 
-use super::lab::{Lab, eventually, on_data_thread, with_settings};
+use super::lab::{Lab, eventually, unsandboxed, with_settings};
 use crate::records::{QueuedEvent, QueuedInvocation};
-use crate::{Functions, RetryDelays, Settings};
+use crate::{Functions, RetryDelays, SandboxMode, Settings};
 
 pub(super) const SOON: RetryDelays =
     RetryDelays { after_failure: [Duration::from_millis(5); 2], after_refusal: Duration::from_millis(5) };
@@ -44,7 +44,7 @@ pub(super) async fn settled(lab: &Lab) {
 
 #[test]
 fn an_event_is_run_once_and_then_forgotten() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         let file = lab.folder.path().join("seen");
         lab.python("Note", &noting(&file, "return e")).await;
         let id = lab.functions.enqueue(lab.invocation("Note", r#"{"n": "1"}"#)).await.unwrap();
@@ -55,7 +55,7 @@ fn an_event_is_run_once_and_then_forgotten() {
 
 #[test]
 fn a_function_that_fails_is_tried_twice_more_under_the_same_id() {
-    with_settings(Settings { retry_delays: SOON, ..Settings::default() }, |lab| async move {
+    with_settings(Settings { retry_delays: SOON, sandbox: SandboxMode::Off, ..Settings::default() }, |lab| async move {
         let file = lab.folder.path().join("seen");
         lab.python("Fail", &noting(&file, "raise ValueError('no')")).await;
         let id = lab.functions.enqueue(lab.invocation("Fail", r#"{"n": "x"}"#)).await.unwrap();
@@ -67,7 +67,7 @@ fn a_function_that_fails_is_tried_twice_more_under_the_same_id() {
 #[test]
 fn a_throttled_event_waits_for_room() {
     let limits = AccountLimits { concurrent_functions: 1, ..AccountLimits::AWS };
-    with_settings(Settings { retry_delays: SOON, limits, ..Settings::default() }, |lab| async move {
+    with_settings(Settings { retry_delays: SOON, limits, sandbox: SandboxMode::Off, ..Settings::default() }, |lab| async move {
         let file = lab.folder.path().join("seen");
         let gate = lab.folder.path().join("gate");
         let wait = format!(
@@ -88,7 +88,7 @@ fn a_throttled_event_waits_for_room() {
 
 #[test]
 fn what_an_earlier_run_left_is_taken_up() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         let file = lab.folder.path().join("seen");
         lab.python("Note", &noting(&file, "return e")).await;
         let request_id = base::ids::uuid();
@@ -107,7 +107,7 @@ fn what_an_earlier_run_left_is_taken_up() {
         let both = Transaction::new().insert(&lab.scope, &invocation).insert(&lab.scope, &event);
         lab.data.store().commit(both).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { data_dir: folder.path().to_owned(), retry_delays: SOON, ..Settings::default() };
+        let settings = Settings { data_dir: folder.path().to_owned(), retry_delays: SOON, sandbox: SandboxMode::Off, ..Settings::default() };
         let control = lab.functions.engine.control.clone();
         let again = Functions::open(lab.data.store(), lab.data.blobs(), settings, control).await.unwrap();
         again.attach(0);
@@ -119,7 +119,7 @@ fn what_an_earlier_run_left_is_taken_up() {
 
 #[test]
 fn what_cannot_be_run_is_refused_at_once() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         lab.python("Note", "def handler(e, c): return 1\n").await;
         let enqueue = async |name: &str, event: String| lab.functions.enqueue(lab.invocation(name, event)).await;
         let missing = enqueue("None", "{}".to_owned()).await.unwrap_err();

@@ -19,7 +19,7 @@ use layers::nearest;
 #[cfg(test)]
 pub(crate) use layers::variable_name;
 pub(crate) use layers::{Environment, Layers, Problem, Resolved, config_file, long_name};
-pub(crate) use types::{Auth, LogFormat};
+pub(crate) use types::{Auth, LogFormat, Sandbox};
 
 /// What `frontgate serve` was told, with every value already of its type. [`Config::problems`] says what does not fit together.
 #[derive(Debug, Clone, clap::Args)]
@@ -107,6 +107,13 @@ pub(crate) struct Config {
     /// The second time it is twice as long. AWS waits one minute and two.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = types::seconds, help_heading = "Behaviour")]
     pub(crate) event_retry_delay: Duration,
+
+    /// How much of a sandbox functions run in
+    ///
+    /// `auto` takes every layer that this machine offers and names the others in the log, `strict` starts only where none is
+    /// missing, `off` leaves functions this user's files. `frontgate doctor` says which layers there are.
+    #[arg(long, value_name = "strict|auto|off", default_value = "auto", help_heading = "Behaviour")]
+    pub(crate) sandbox: Sandbox,
 
     /// Time for requests in flight to finish at shutdown, in seconds (0 to 3600)
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = types::seconds, help_heading = "Behaviour")]

@@ -273,8 +273,7 @@ impl Engine {
         let root = self.directory.join("environments").join(number.to_string());
         let opt = opt.as_ref();
         let (copy, contents) = if self.spawner.has_own_files() {
-            let contents =
-                Contents { code: code.path().to_owned(), opt: opt.map(|opt| opt.path().to_owned()) };
+            let contents = Contents { code: code.path().to_owned(), opt: opt.map(|opt| opt.path().to_owned()) };
             (WorkingCopy::Mounted([code].into_iter().chain(opt).map(Arc::clone).collect()), Some(contents))
         } else {
             let copied = WorkingCopy::make(root, code.path(), opt.map(|opt| opt.path()));

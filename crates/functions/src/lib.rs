@@ -60,7 +60,7 @@ use queue::Queue;
 
 pub use queue::RetryDelays;
 pub use runtimes::{HostRuntime, host_runtimes};
-pub use sandbox::{Layer, LayerState, SandboxMode, run_if_asked};
+pub use sandbox::{Layer, LayerState, SandboxMode, examine_sandbox, run_if_asked};
 
 /// How long the queue may take to write down what has been done when everything ends.
 const WRITING_DOWN: Duration = Duration::from_secs(2);
@@ -135,6 +135,9 @@ pub enum OpenError {
     /// The functions cannot be read.
     #[error("cannot read the functions")]
     Store(#[from] StoreError),
+    /// The sandbox is to be complete, and this host lacks layers of it.
+    #[error("`--sandbox strict`: this host lacks {0}")]
+    Sandbox(String),
     /// A blocking thread died.
     #[error("cannot prepare the folder of functions: {0}")]
     Thread(#[from] tokio::task::JoinError),
@@ -191,6 +194,7 @@ impl Functions {
         let url_suffix = settings.url_suffix;
         let (of_engine, handle) = (blobs.clone(), control.clone());
         let engine = control.spawn_blocking(move || Engine::open(engine_settings, of_engine, handle)).await??;
+        sandbox::report(settings.sandbox, &engine.layers()).map_err(OpenError::Sandbox)?;
         let index = Index::load(&store, &engine).await?;
         let functions = Arc::new_cyclic(|this| {
             let queue = Queue::new(Weak::clone(this), settings.retry_delays, settings.services);

@@ -127,6 +127,7 @@ pub(super) fn summary(resolved: &Resolved, config_file: Option<&Path>) -> String
         ),
         ("no_account_limits", on_or_off(config.no_account_limits)),
         ("runtime_substitution", on_or_off(config.runtime_substitution)),
+        ("sandbox", format!("{:?}", config.sandbox).to_lowercase()),
         ("grace_period", format!("{} s", config.grace_period.as_secs())),
         ("data_threads", config.data_thread_count().to_string()),
         ("log_format", format!("{:?}", config.log_format).to_lowercase()),

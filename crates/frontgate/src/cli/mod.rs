@@ -3,6 +3,7 @@
 mod api_client;
 mod check;
 mod cors;
+mod doctor;
 mod logging;
 mod runtimes;
 #[cfg(test)]
@@ -49,6 +50,8 @@ enum Command {
     Cors(cors::Cors),
     /// List which of Lambda's runtimes this host can run, and with what
     Runtimes,
+    /// Say which layers of the functions' sandbox this host offers
+    Doctor,
 }
 
 #[derive(Debug, clap::Args)]
@@ -74,6 +77,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>, environment: &E
         Ok(Parsed::Serve(parsed)) => serve(parsed.resolved),
         Ok(Parsed::Cors(cors)) => cors::run(*cors),
         Ok(Parsed::Runtimes) => runtimes::run(),
+        Ok(Parsed::Doctor) => doctor::run(),
         Err(Refusal::CommandLine(error)) => {
             // Help and version come this way too, with code 0. A closed terminal is no reason to fail differently.
             let _ = error.print();
@@ -88,6 +92,7 @@ enum Parsed {
     Serve(Box<ParsedServe>),
     Cors(Box<cors::Cors>),
     Runtimes,
+    Doctor,
 }
 
 #[derive(Debug)]
@@ -122,6 +127,7 @@ fn parse(arguments: &[OsString], environment: &Environment) -> Result<Parsed, Re
         Command::Serve(flags) => flags,
         Command::Cors(cors) => return Ok(Parsed::Cors(Box::new(cors))),
         Command::Runtimes => return Ok(Parsed::Runtimes),
+        Command::Doctor => return Ok(Parsed::Doctor),
     };
     let config_file = config_file(flags.config, environment);
     let text =

@@ -16,7 +16,7 @@ fn parse_line(line: &str, variables: &[(&str, &str)]) -> Result<ParsedServe, Str
     let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
     match parse(&arguments, &environment) {
         Ok(Parsed::Serve(parsed)) => Ok(*parsed),
-        Ok(Parsed::Cors(_) | Parsed::Runtimes) => Err(format!("{line} serves nothing")),
+        Ok(Parsed::Cors(_) | Parsed::Runtimes | Parsed::Doctor) => Err(format!("{line} serves nothing")),
         Err(Refusal::CommandLine(error)) => Err(error.to_string()),
         Err(Refusal::Settings(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
     }

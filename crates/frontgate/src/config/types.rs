@@ -16,6 +16,27 @@ pub(crate) enum Auth {
     Enforce,
 }
 
+/// How much of a sandbox functions run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sandbox {
+    /// All of it, or nothing is served.
+    Strict,
+    /// What this machine offers.
+    Auto,
+    /// Only what needs nothing of it.
+    Off,
+}
+
+impl From<Sandbox> for functions::SandboxMode {
+    fn from(sandbox: Sandbox) -> Self {
+        match sandbox {
+            Sandbox::Strict => functions::SandboxMode::Strict,
+            Sandbox::Auto => functions::SandboxMode::Auto,
+            Sandbox::Off => functions::SandboxMode::Off,
+        }
+    }
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {

@@ -53,6 +53,7 @@ pub(crate) async fn open(
         data_dir: config.data_dir.clone(),
         limits,
         runtime_substitution: config.runtime_substitution,
+        sandbox: config.sandbox.into(),
         endpoint_url: format!("http://{}", reachable(address)),
         url_suffix: with_port(&config.domain, address.port()),
         data_threads: config.data_thread_count(),

@@ -14,7 +14,7 @@ use super::Tree;
 pub(crate) enum WorkingCopy {
     /// The shared trees are mounted in the environment's own root, where the paths are AWS's. Held, so that nobody removes
     /// them meanwhile.
-    Mounted(Vec<Arc<Tree>>),
+    Mounted(#[expect(dead_code, reason = "it is there to be held")] Vec<Arc<Tree>>),
     /// `task`, `opt` and `tmp` in a folder of the environment's own: without a mount namespace nothing can make a shared
     /// tree read-only for a process of the same user.
     Copied(PathBuf),

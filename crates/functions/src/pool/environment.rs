@@ -299,7 +299,8 @@ async fn gone(life: &Life, companion: Option<&Companion>) {
 impl Life {
     pub(super) fn watch(process: Process) -> io::Result<Rc<Life>> {
         let end = process.watch_end()?;
-        let life = Rc::new(Life { process, status: Cell::new(None), ended: Notify::new(), on_exit: RefCell::new(None) });
+        let life =
+            Rc::new(Life { process, status: Cell::new(None), ended: Notify::new(), on_exit: RefCell::new(None) });
         let watched = Rc::clone(&life);
         tokio::task::spawn_local(async move { watched.collect(end).await });
         Ok(life)

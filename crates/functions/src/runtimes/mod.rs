@@ -194,9 +194,16 @@ impl Runtimes {
 
     /// What the interpreter of a script needs, where the first line names one that functions are run with anyway. Blocks.
     pub(crate) fn installation_of_script(&self, script: &Path) -> Vec<PathBuf> {
-        let first = discover::interpreter_of_script(script).filter(|program| !program.starts_with("/usr/bin"));
-        let known = first.filter(|program| host_interpreters().iter().any(|known| discover::same(&known.program, program)));
-        known.map(|program| crate::sandbox::installation(&program)).unwrap_or_default()
+        let Some(program) = discover::interpreter_of_script(script).filter(|program| !program.starts_with("/usr/bin"))
+        else {
+            return Vec::new();
+        };
+        let is_it = |known: &Interpreter| discover::same(&known.program, &program);
+        let asked_for = self.exact.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_it);
+        match asked_for || host_interpreters().iter().any(is_it) {
+            true => crate::sandbox::installation(&program),
+            false => Vec::new(),
+        }
     }
 
     /// Where our bootstraps are: `LAMBDA_RUNTIME_DIR`, unless they are mounted elsewhere.

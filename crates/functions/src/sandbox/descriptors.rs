@@ -13,7 +13,10 @@ const MOST: RawFd = 65_536;
 
 /// Closes all descriptors of the calling process but `kept`, which are above 3. Those up to 3 then lead to `/dev/null`,
 /// so that what is opened later is above them too.
-#[expect(unsafe_code, reason = "closes descriptors that other objects of this process own, none of which is used again")]
+#[expect(
+    unsafe_code,
+    reason = "closes descriptors that other objects of this process own, none of which is used again"
+)]
 pub(super) fn keep(kept: &[&OwnedFd]) -> io::Result<()> {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     let mut kept: Vec<RawFd> = kept.iter().map(|descriptor| descriptor.as_raw_fd()).collect();

@@ -16,6 +16,7 @@ use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, set_dumpable_behavior, setsid,
 };
 
+use super::confinement::Confinement;
 use super::namespaces::{self, Ids};
 use super::order::{Failure, Program, Programs, Report, Request, Surroundings};
 use super::root::{self, Trees};
@@ -39,6 +40,7 @@ pub(super) struct Start {
     pub(super) surroundings: Surroundings,
     /// Where there are namespaces.
     pub(super) place: Option<(Trees, Ids)>,
+    pub(super) confinement: Confinement,
 }
 
 /// Does all that the first process does.
@@ -178,7 +180,8 @@ fn settle(start: &Start) -> Step<(OwnedFd, Option<OwnedFd>)> {
     let mut mounts = None;
     if let Some((trees, ids)) = &start.place {
         let surroundings = &start.surroundings;
-        root::settle(trees, surroundings.temporary_mb, ids.of(surroundings.number)).map_err(|error| ("files", error))?;
+        root::settle(trees, surroundings.temporary_mb, ids.of(surroundings.number))
+            .map_err(|error| ("files", error))?;
         if surroundings.contents.is_none() {
             mounts = Some(namespaces::mounts().map_err(|error| ("files", error))?);
         }
@@ -194,6 +197,8 @@ fn settle(start: &Start) -> Step<(OwnedFd, Option<OwnedFd>)> {
     descriptors::keep(&kept).map_err(|error| ("descriptors", error))?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open("/proc", flags, Mode::empty()).map_err(|error| ("/proc", error.into()))?;
+    let confined = start.confinement.apply(&start.surroundings, start.place.is_some());
+    confined.map_err(|error| ("confinement", error))?;
     Ok((proc, mounts))
 }
 

@@ -76,7 +76,15 @@ mod tests {
 
     #[test]
     fn a_home_is_no_installation() {
-        assert!(is_wide(Path::new("/home/ada")) && is_wide(Path::new("/home/ada/.local")) && is_wide(Path::new("/")) && is_wide(Path::new("/root")));
-        assert!(!is_wide(Path::new("/home/ada/.nvm/versions/node/v22.1.0")) && !is_wide(Path::new("/root/.pyenv/versions/3.11.7")));
+        assert!(
+            is_wide(Path::new("/home/ada"))
+                && is_wide(Path::new("/home/ada/.local"))
+                && is_wide(Path::new("/"))
+                && is_wide(Path::new("/root"))
+        );
+        assert!(
+            !is_wide(Path::new("/home/ada/.nvm/versions/node/v22.1.0"))
+                && !is_wide(Path::new("/root/.pyenv/versions/3.11.7"))
+        );
     }
 }

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use rustix::net::{RecvFlags, SocketType};
 use rustix::process::Pid;
 
+use super::confinement::Confinement;
 use super::init::{self, Start};
 use super::namespaces::{self, Cloned, Ids};
 use super::order::{Contents, Failure, HIDDEN_ARGUMENT, Order, Ready, Report, Setup, Surroundings};
@@ -25,6 +26,7 @@ const NAMESPACES: libc::c_int = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::C
 struct Launcher {
     socket: OwnedFd,
     place: Option<(Roots, Ids)>,
+    confinement: Confinement,
     children: Children,
     environments: HashSet<Pid>,
 }
@@ -60,9 +62,12 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     let Some((setup, _)) = channel::receive::<Setup>(&socket, RecvFlags::empty())? else { return Ok(()) };
     lifetime::adopt()?;
-    let (place, layers) = place(&setup);
+    let (confinement, own) = Confinement::find(&setup);
+    let (place, mut layers) = place(&setup);
+    layers.extend(own);
     channel::send(&socket, &Ready { layers }, &[])?;
-    let mut launcher = Launcher { socket, place, children: Children::new()?, environments: HashSet::new() };
+    let mut launcher =
+        Launcher { socket, place, confinement, children: Children::new()?, environments: HashSet::new() };
     loop {
         let due = launcher.children.wait(launcher.socket.as_fd());
         if due.children {
@@ -140,8 +145,7 @@ fn try_all(setup: &Setup) -> Result<(), (&'static str, io::Error)> {
     match namespaces::clone(NAMESPACES).map_err(|error| ("namespaces", error))? {
         Cloned::Child => {
             let settled = super::root::settle(&trees, 1, ids.of(0)).map_err(|error| ("files", error));
-            let settled =
-                settled.and_then(|()| namespaces::enter_as(ids, 0).map_err(|error| ("namespaces", error)));
+            let settled = settled.and_then(|()| namespaces::enter_as(ids, 0).map_err(|error| ("namespaces", error)));
             let settled = settled.map_err(|(layer, error)| (layer.to_owned(), Failure::new("", &error)));
             let _ = channel::send(&tell, &settled, &[]);
             init::end(0)
@@ -200,7 +204,10 @@ impl Launcher {
         };
         let namespaces = if place.is_some() { NAMESPACES } else { 0 };
         match namespaces::clone(namespaces).map_err(|error| Failure::new("clone", &error))? {
-            Cloned::Child => init::run(Start { control, socket, output, programs, surroundings, place }),
+            Cloned::Child => {
+                let confinement = self.confinement.clone();
+                init::run(Start { control, socket, output, programs, surroundings, place, confinement })
+            }
             Cloned::Parent(child, descriptor) => {
                 self.environments.insert(child);
                 let cloned = Report::Cloned { pid: child.as_raw_nonzero().get() };

@@ -18,6 +18,22 @@ const FILE_BYTES: u64 = 10_240 << 20;
 /// line of a handler runs, which AWS's smallest size (128 MB) must leave room for.
 const INTERPRETER_BYTES: u64 = 128 << 20;
 
+/// Processes and threads of an environment that counts by itself, as on AWS.
+const PROCESSES_APART: u64 = 1024;
+
+/// Bounds the processes of this environment, which has a user namespace of its own. Kernels before 5.14 count those of
+/// all namespaces together, and so get no bound here.
+pub(super) fn bound_processes() -> io::Result<()> {
+    let system = rustix::system::uname();
+    let release = system.release().to_string_lossy();
+    let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or_default());
+    if (numbers.next(), numbers.next()) < (Some(5), Some(14)) {
+        return Ok(());
+    }
+    let bound = Some(PROCESSES_APART);
+    Ok(setrlimit(Resource::Nproc, Rlimit { current: bound, maximum: bound })?)
+}
+
 /// Sets the limits of the calling process.
 ///
 /// Runs in the child between `fork` and `exec`: system calls only.

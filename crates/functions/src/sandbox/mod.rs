@@ -11,16 +11,22 @@
 //! - `descriptors`: nothing is inherited but `/dev/null`, one pipe for its output, and the socket (descriptor 3);
 //! - `limits`: resource limits (memory, files, processes, core dumps);
 //! - `lifetime`: an environment is killed as a whole, and dies with Frontgate;
-//! - `privileges`: no new privileges, a harmless umask.
+//! - `memory`: what all processes of an environment use together is bounded;
+//! - `privileges`: no new privileges, no capabilities, a harmless umask;
+//! - `landlock`: what may be opened, once more; signals and abstract sockets stay inside;
+//! - `syscalls`: system calls that no function needs are refused (seccomp).
 
 mod channel;
+mod confinement;
 mod descriptors;
 mod init;
 mod installation;
+mod landlock;
 mod launcher;
 mod layers;
 mod lifetime;
 mod limits;
+mod memory;
 mod namespaces;
 mod order;
 mod privileges;
@@ -28,6 +34,7 @@ mod process;
 mod root;
 mod signals;
 mod spawner;
+mod syscalls;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -35,7 +42,8 @@ use std::path::PathBuf;
 
 pub(crate) use installation::installation;
 pub use launcher::run_if_asked;
-pub use layers::{Layer, LayerState, SandboxMode};
+pub(crate) use layers::report;
+pub use layers::{Layer, LayerState, SandboxMode, examine_sandbox};
 pub(crate) use order::{Contents, Surroundings};
 pub(crate) use process::Process;
 pub(crate) use spawner::{Spawner, SpawnerSettings};

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::mount::{MountPropagationFlags, mount_change};
-use rustix::process::{DumpableBehavior, Pid, geteuid, getegid, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Pid, getegid, geteuid, set_dumpable_behavior};
 use rustix::thread::{
     LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_thread_groups, set_thread_res_gid,
     set_thread_res_uid, unshare_unsafe,

@@ -47,6 +47,16 @@ pub(super) struct Environment {
     pub(super) mounts: Option<OwnedFd>,
 }
 
+impl Environment {
+    /// Ends all processes.
+    pub(super) fn kill(&self) {
+        // Where there is no pid namespace the first process ends the others when its channel closes, and the launcher those
+        // that are left. Errors mean that it is gone already.
+        let _ = rustix::net::shutdown(&self.control, Shutdown::Both);
+        send(&self.first, Signal::KILL);
+    }
+}
+
 impl Process {
     /// Something that becomes readable when the program has ended (for an environment's first one: when all have);
     /// registered with the calling thread's reactor.
@@ -94,12 +104,7 @@ impl Process {
     pub(crate) fn kill(&self) {
         let descriptor = match (&self.reports, &self.descriptor) {
             (Some(_), Some(descriptor)) => descriptor,
-            _ => {
-                // Where there is no pid namespace the first process ends the others when its channel closes, and the
-                // launcher those that are left. Errors mean that it is gone already.
-                let _ = rustix::net::shutdown(&self.environment.control, Shutdown::Both);
-                &self.environment.first
-            }
+            _ => return self.environment.kill(),
         };
         send(descriptor, Signal::KILL);
     }

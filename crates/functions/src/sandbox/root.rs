@@ -27,15 +27,38 @@ const ROOT: &str = "/root";
 
 /// Folders of the host that are seen whole. Links among them (`/lib` is one mostly) stay links.
 const FOLDERS: [&str; 12] = [
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/ssl", "/etc/pki", "/etc/ca-certificates",
-    "/etc/crypto-policies", "/nix/store",
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/etc/crypto-policies",
+    "/nix/store",
 ];
 
 /// Small files of the host that are copied: names, addresses, certificates, the loader's cache.
 const FILES: [&str; 16] = [
-    "/etc/alternatives", "/etc/ca-certificates.conf", "/etc/gai.conf", "/etc/host.conf", "/etc/hosts", "/etc/ld.so.cache",
-    "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types", "/etc/networks", "/etc/nsswitch.conf",
-    "/etc/os-release", "/etc/protocols", "/etc/resolv.conf", "/etc/services",
+    "/etc/alternatives",
+    "/etc/ca-certificates.conf",
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/networks",
+    "/etc/nsswitch.conf",
+    "/etc/os-release",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
 ];
 
 /// Devices of the host.
@@ -168,7 +191,13 @@ impl Roots {
 pub(super) fn settle(trees: &Trees, temporary_mb: u32, owner: u32) -> io::Result<()> {
     let options = format!("size={temporary_mb}m,nr_inodes={TEMPORARY_FILES},mode=1777,uid={owner},gid={owner}");
     temporary(&inside(Path::new("tmp")), &options)?;
-    mount("proc", inside(Path::new("proc")), "proc", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)?;
+    mount(
+        "proc",
+        inside(Path::new("proc")),
+        "proc",
+        MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
+        None,
+    )?;
     for (tree, path) in &trees.contents {
         place(tree, &inside(path))?;
     }

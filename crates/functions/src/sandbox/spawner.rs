@@ -19,9 +19,10 @@ use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::memory::Supervisor;
 use super::order::{Contents, HIDDEN_ARGUMENT, Order, Program, Programs, Ready, Report, Setup, Surroundings};
 use super::process::Environment;
-use super::{Launch, Layer, Process, SandboxMode, Started, channel, descriptors, lifetime};
+use super::{Launch, Layer, LayerState, Process, SandboxMode, Started, channel, descriptors, lifetime};
 
 /// How long the launcher may take to begin, and a start to get as far as the program.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,6 +43,8 @@ pub(crate) struct SpawnerSettings {
 pub(crate) struct Spawner {
     wanted: mpsc::Sender<mpsc::SyncSender<io::Result<Launcher>>>,
     current: Arc<Mutex<Arc<Launcher>>>,
+    /// Where environments have a `/proc` of their own.
+    memory: Option<Supervisor>,
 }
 
 /// One launcher.
@@ -71,8 +74,19 @@ impl Spawner {
             }
             last.take().map(end);
         })?;
-        let first = Arc::new(ask(&wanted)?);
-        Ok(Spawner { wanted, current: Arc::new(Mutex::new(first)) })
+        let mut first = ask(&wanted)?;
+        let memory = match is_active(&first.layers, "files") {
+            true => Some(Supervisor::start()?),
+            false => None,
+        };
+        first.layers.push(match first.layers.iter().find(|layer| layer.name == "files").map(|layer| &layer.state) {
+            Some(LayerState::Active) => Layer::active("memory"),
+            Some(LayerState::Missing(_)) => {
+                Layer::missing("memory", "its processes are found in its own /proc".to_owned())
+            }
+            Some(LayerState::Off) | None => Layer::off("memory"),
+        });
+        Ok(Spawner { wanted, current: Arc::new(Mutex::new(Arc::new(first))), memory })
     }
 
     /// What the launcher has found out about this host.
@@ -82,7 +96,7 @@ impl Spawner {
 
     /// Whether environments see files of their own: `/var/task`, `/opt`, `/tmp`.
     pub(crate) fn has_own_files(&self) -> bool {
-        self.current().layers.iter().any(|layer| layer.name == "files" && layer.is_active())
+        self.memory.is_some()
     }
 
     /// Starts an environment, and a program in it whose end is the environment's. Blocks for some milliseconds: not for a
@@ -92,8 +106,9 @@ impl Spawner {
     /// The system's; that of `exec` as it is.
     pub(crate) fn start(&self, launch: Launch, surroundings: Surroundings) -> io::Result<Started> {
         let (pipes, theirs) = Pipes::open()?;
-        let programs = programs(launch.memory_mb, Some(launch))?;
-        let process = self.launch(&pipes, theirs, programs, surroundings)?;
+        let memory_mb = launch.memory_mb;
+        let programs = programs(memory_mb, Some(launch))?;
+        let process = self.launch(&pipes, theirs, programs, surroundings, memory_mb)?;
         Ok(Started { process, socket: pipes.socket, output: pipes.output })
     }
 
@@ -103,7 +118,7 @@ impl Spawner {
     /// The system's.
     pub(crate) fn open(&self, memory_mb: u32, surroundings: Surroundings) -> io::Result<Process> {
         let (pipes, theirs) = Pipes::open()?;
-        self.launch(&pipes, theirs, programs(memory_mb, None)?, surroundings)
+        self.launch(&pipes, theirs, programs(memory_mb, None)?, surroundings, memory_mb)
     }
 
     fn launch(
@@ -112,6 +127,7 @@ impl Spawner {
         theirs: Theirs,
         programs: OwnedFd,
         surroundings: Surroundings,
+        memory_mb: u32,
     ) -> io::Result<Process> {
         let passed = [theirs.control.as_fd(), theirs.socket.as_fd(), theirs.output.as_fd(), programs.as_fd()];
         self.order(&Order::Launch(surroundings), &passed)?;
@@ -126,14 +142,18 @@ impl Spawner {
         let (Some(first), Some(proc)) = parts else {
             return Err(io::Error::other("the environment's first process said too little"));
         };
-        let environment = Environment { first, control: pipes.control.try_clone()?, proc, mounts };
-        Ok(Process { environment: Arc::new(environment), descriptor, number, reports: None })
+        let environment = Arc::new(Environment { first, control: pipes.control.try_clone()?, proc, mounts });
+        if let Some(memory) = &self.memory {
+            memory.add(&environment, memory_mb);
+        }
+        Ok(Process { environment, descriptor, number, reports: None })
     }
 
     /// Makes code and layers appear at `/var/task` and `/opt` of an environment that was started without. Blocks.
     ///
     /// # Errors
     /// The system's.
+    #[expect(dead_code, reason = "interpreters that wait for their code join")]
     pub(crate) fn furnish(&self, process: &Process, contents: Contents) -> io::Result<()> {
         let Some(mounts) = &process.environment.mounts else {
             return Err(io::Error::other("the environment was started with its code"));
@@ -169,6 +189,10 @@ impl Spawner {
     }
 }
 
+fn is_active(layers: &[Layer], name: &str) -> bool {
+    layers.iter().any(|layer| layer.name == name && layer.is_active())
+}
+
 fn ask(wanted: &mpsc::Sender<mpsc::SyncSender<io::Result<Launcher>>>) -> io::Result<Launcher> {
     let (answer, answered) = mpsc::sync_channel(1);
     let gone = || io::Error::other("the spawning thread has ended");
@@ -195,11 +219,7 @@ fn begin(settings: &SpawnerSettings) -> io::Result<(Child, Launcher)> {
     let child = command.spawn()?;
     drop(theirs);
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-    let setup = Setup {
-        mode: settings.mode,
-        directory: settings.directory.clone(),
-        runtime: settings.runtime.clone(),
-    };
+    let setup = Setup { mode: settings.mode, directory: settings.directory.clone(), runtime: settings.runtime.clone() };
     let ready = channel::send(&socket, &setup, &[])
         .and_then(|()| channel::receive::<Ready>(&socket, RecvFlags::empty()))
         .and_then(|ready| ready.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()));

@@ -9,7 +9,7 @@ use base::limits::AccountLimits;
 use base::seams::{InvokeFunction, InvokeRefusal, Outcome};
 use serde_json::json;
 
-use super::lab::{Lab, NAMED, NAMED_NODE, eventually, is_alive, on_data_thread, with_settings};
+use super::lab::{Lab, NAMED, NAMED_NODE, eventually, is_alive, on_data_thread, unsandboxed, with_settings};
 use crate::Settings;
 
 const WHO: &str = "def handler(e, c):\n    time.sleep(e)\n    return ME\n";
@@ -122,7 +122,7 @@ fn an_update_lets_old_work_finish() {
 
 #[test]
 fn a_start_that_never_ends_delays_nobody_else() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         // The first environment to load makes the mark; those after it never finish loading.
         let code = "import os, time\nmark = os.environ['MARK']\nif os.path.exists(mark): time.sleep(1000)\nopen(mark, 'w')\ndef handler(e, c):\n    time.sleep(e)\n    return 1\n";
         let mark = lab.folder.path().join("mark").to_string_lossy().into_owned();

@@ -55,13 +55,16 @@ fn an_event_is_run_once_and_then_forgotten() {
 
 #[test]
 fn a_function_that_fails_is_tried_twice_more_under_the_same_id() {
-    with_settings(Settings { retry_delays: SOON, sandbox: SandboxMode::Off, ..Settings::default() }, |lab| async move {
-        let file = lab.folder.path().join("seen");
-        lab.python("Fail", &noting(&file, "raise ValueError('no')")).await;
-        let id = lab.functions.enqueue(lab.invocation("Fail", r#"{"n": "x"}"#)).await.unwrap();
-        settled(&lab).await;
-        assert_eq!(lines(&file), vec![format!("{id} x"); 3]);
-    });
+    with_settings(
+        Settings { retry_delays: SOON, sandbox: SandboxMode::Off, ..Settings::default() },
+        |lab| async move {
+            let file = lab.folder.path().join("seen");
+            lab.python("Fail", &noting(&file, "raise ValueError('no')")).await;
+            let id = lab.functions.enqueue(lab.invocation("Fail", r#"{"n": "x"}"#)).await.unwrap();
+            settled(&lab).await;
+            assert_eq!(lines(&file), vec![format!("{id} x"); 3]);
+        },
+    );
 }
 
 #[test]
@@ -107,7 +110,12 @@ fn what_an_earlier_run_left_is_taken_up() {
         let both = Transaction::new().insert(&lab.scope, &invocation).insert(&lab.scope, &event);
         lab.data.store().commit(both).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { data_dir: folder.path().to_owned(), retry_delays: SOON, sandbox: SandboxMode::Off, ..Settings::default() };
+        let settings = Settings {
+            data_dir: folder.path().to_owned(),
+            retry_delays: SOON,
+            sandbox: SandboxMode::Off,
+            ..Settings::default()
+        };
         let control = lab.functions.engine.control.clone();
         let again = Functions::open(lab.data.store(), lab.data.blobs(), settings, control).await.unwrap();
         again.attach(0);

@@ -6,7 +6,7 @@ use base::seams::{InvokeFunction, Outcome, StreamPart, Streaming};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::lab::{Lab, eventually, on_data_thread, runtime};
+use super::lab::{Lab, eventually, on_data_thread, runtime, unsandboxed};
 
 async fn part(streaming: &mut Streaming) -> StreamPart {
     let next = std::future::poll_fn(|context| streaming.parts.poll_part(context));
@@ -136,7 +136,7 @@ fn a_slow_reader_makes_the_function_wait() {
 
 #[test]
 fn a_reader_that_goes_leaves_the_function_running() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         let done = lab.folder.path().join("done");
         let code = format!(
             "exports.handler = awslambda.streamifyResponse(async (event, stream) => {{

@@ -8,11 +8,12 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 from conftest import Clients
-from harness import functions
-from harness.server import Server
+from harness import functions, processes
+from harness.server import Server, binary
 
 SOURCE = """
 import ctypes, errno, json, os, signal, socket, subprocess, sys, time
@@ -122,36 +123,180 @@ def daemon(event):
     return 'left'
 """
 
-ORDINARY = "nobody"
+NOBODY = 65534
 
 
-def users():
-    """As whom the server runs: as ourselves, and where that is root also as an ordinary user."""
-    return ["own", ORDINARY] if os.getuid() == 0 else ["own"]
+def doctor(*command):
+    """The state of each layer on this host, and the whole text."""
+    told = subprocess.run([*command, binary(), "doctor"], capture_output=True, text=True, timeout=60)
+    lines = [line.split() for line in told.stdout.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert told.returncode in (0, 1), told.stderr
+    return {line[0]: line[1] for line in lines}, told
 
 
-class OrdinaryServer(Server):
-    """A server of another user, with a folder of its own."""
-
-
-@pytest.fixture(scope="module", params=users())
-def place(request, tmp_path_factory):
-    """A running server and a client of its Lambda."""
-    directory = tmp_path_factory.mktemp("sandbox")
-    server = Server(directory, "--runtime-substitution")
-    if request.param == ORDINARY:
-        as_ordinary(server, directory)
-    server.start()
-    client = Clients(server)("lambda")
-    functions.create(client, "Sandboxed", SOURCE, Timeout=20, MemorySize=256)
-    yield server, client, directory
-    server.stop()
-
-
-def as_ordinary(server, directory):
-    """Has a server run as nobody, from folders that this user can reach."""
-    folder = pathlib.Path("/tmp") / f"frontgate-sandbox-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+@pytest.fixture(scope="module", params=["own", "nobody"])
+def place(request):
+    """A server of ours, or of a user without rights: the state of its layers, a client, its data directory."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="frontgate-sandbox-"))
     folder.chmod(0o755)
-    raise NotImplementedError(server, directory)
+    if request.param == "nobody" and os.getuid() != 0:
+        pytest.skip("only root can become another user; `own` is an ordinary user here")
+    with pytest.MonkeyPatch.context() as patch:
+        command = []
+        if request.param == "nobody":
+            command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+            program, wrapper = folder / "program", folder / "frontgate"
+            shutil.copy(binary(), program)
+            wrapper.write_text(f'#!/bin/sh\nexec {" ".join(command)} {program} "$@"\n')
+            wrapper.chmod(0o755)
+            os.chown(folder, NOBODY, NOBODY)
+            # Interpreters in homes are not this user's to run.
+            patch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
+            patch.setenv("FRONTGATE_BIN", str(wrapper))
+        layers, _ = doctor()
+        server = Server(folder, "--runtime-substitution").start()
+        client = Clients(server)("lambda")
+        functions.create(client, "Sandboxed", SOURCE, Timeout=20, MemorySize=256)
+        yield layers, client, server
+        server.stop()
+    shutil.rmtree(folder)
+
+
+def do(client, what, **more):
+    """Has the function do something; returns what it answers."""
+    answer = client.invoke(FunctionName="Sandboxed", Payload=json.dumps({"do": what, **more}))
+    told = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, told
+    return told
+
+
+def failure(client, what, **more):
+    """Has the function do something that it does not survive; returns how that is told."""
+    answer = client.invoke(FunctionName="Sandboxed", Payload=json.dumps({"do": what, **more}))
+    assert "FunctionError" in answer
+    return json.loads(answer["Payload"].read())["errorMessage"]
+
+
+def needs(layers, *names):
+    """Ends a test whose layers this host lacks, which `doctor` has then said."""
+    missing = [name for name in names if layers.get(name) != "active"]
+    if missing:
+        assert all(layers[name] == "missing" for name in missing), layers
+        pytest.skip(f"this host lacks {missing}")
+
+
+def test_it_is_alone_and_unprivileged(place):
+    layers, client, _ = place
+    needs(layers, "namespaces", "files", "capabilities", "seccomp")
+    seen = do(client, "look")
+    assert seen["user"] == [993, 990, "sbx_user1051"]
+    assert seen["processes"] == [1, 2]
+    assert (seen["task"], seen["runtime"]) == ("/var/task", "/var/runtime")
+    assert set(seen["root"]) <= {
+        "bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "nix", "opt", "proc", "root", "sbin", "tmp", "usr", "var", "home",
+    }
+    assert seen["capabilities"].strip("0") == ""
+    assert (seen["new_privileges"], seen["seccomp"]) == ("1", "2")
+
+
+def test_it_reads_nothing_of_the_host(place):
+    layers, client, server = place
+    needs(layers, "files")
+    told = do(client, "read", paths=[str(server.data_dir), str(server.data_dir / "functions"), "/etc/shadow", "/home/x", "/sys", "/run"])
+    assert set(told.values()) == {"ENOENT"}, told
+
+
+def test_it_writes_only_to_its_temporary_folder(place):
+    layers, client, _ = place
+    needs(layers, "files")
+    own = {"/tmp/x": "None"}
+    not_own = ["/var/task/app.py", "/var/task/new", "/var/runtime/x", "/opt/x", "/etc/passwd", "/usr/x", "/x", "/dev/x"]
+    told = do(client, "write", paths=[*own, *not_own])
+    assert told.pop("/tmp/x") == "None"
+    assert set(told.values()) <= {"EROFS", "EACCES"}, told
+
+
+def test_dangerous_calls_are_refused(place):
+    layers, client, _ = place
+    needs(layers, "seccomp")
+    if os.uname().machine != "x86_64":
+        pytest.skip("the numbers of the calls are those of x86-64")
+    told = do(client, "refused")
+    assert told.pop("clone3") == "ENOSYS"
+    assert told.pop("names") == "True"
+    assert set(told.values()) == {"EPERM"}, told
+
+
+def test_the_first_process_is_out_of_reach(place):
+    layers, client, _ = place
+    needs(layers, "namespaces")
+    told = do(client, "first")
+    assert (told["memory"], told["environ"], told["program"]) == ("EACCES", "EACCES", "EACCES"), told
+    assert told["parent"] == 1
+    # A signal that is not delivered is no error.
+    assert do(client, "first")["fine"] == "yes"
+
+
+def test_a_fork_bomb_stays_inside(place):
+    layers, client, _ = place
+    needs(layers, "namespaces")
+    answer = client.invoke(FunctionName="Sandboxed", Payload=json.dumps({"do": "bomb"}))
+    told = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        # What so many have together was too much.
+        assert told["errorMessage"].endswith("signal: killed"), told
+    else:
+        assert told[0] < 1024 and told[1] == "EAGAIN", told
+    assert do(client, "look")["user"][0] == 993
+
+
+def test_its_temporary_folder_is_bounded(place):
+    layers, client, _ = place
+    needs(layers, "files")
+    written, why = do(client, "fill")
+    assert (why, 400 < written <= 512) == ("ENOSPC", True), (written, why)
+
+
+def test_memory_is_bounded_over_all_processes(place):
+    layers, client, _ = place
+    needs(layers, "memory")
+    assert failure(client, "share").endswith("Runtime exited with error: signal: killed")
+
+
+def test_nothing_outlives_its_environment(place):
+    layers, client, _ = place
+    client.update_function_configuration(FunctionName="Sandboxed", Timeout=2)
+    client.get_waiter("function_updated_v2").wait(FunctionName="Sandboxed", WaiterConfig={"Delay": 1})
+    name = f"left{os.getpid()}"
+    assert "Task timed out after 2.00 seconds" in failure(client, "daemon", name=name, stay=30)
+
+    def is_gone():
+        names = [path.read_text().strip() for path in pathlib.Path("/proc").glob("[0-9]*/comm") if path.exists()]
+        return name not in names
+
+    processes.poll(is_gone, 20)
+
+
+def test_doctor_tells_every_layer(place):
+    layers, _, _ = place
+    assert set(layers) == {"namespaces", "files", "capabilities", "landlock", "seccomp", "memory"}
+    states, told = doctor()
+    missing = [name for name, state in states.items() if state == "missing"]
+    assert (told.returncode == 0) == (not missing)
+    assert told.stdout.count("why:") == told.stdout.count("next:") == len(missing)
+
+
+def test_strict_names_what_is_missing():
+    """In a namespace that allows no further ones, so that a layer is missing on every host."""
+    folder = tempfile.mkdtemp(prefix="frontgate-strict-")
+    forbid = "echo 0 > /proc/sys/user/max_user_namespaces; echo 0 > /proc/sys/user/max_mnt_namespaces; exec \"$@\""
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"]
+    if subprocess.run([*command, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this host has no user namespaces, so that strict refuses by itself")
+    states, told = doctor(*command)
+    assert (states["namespaces"], told.returncode) == ("missing", 1), told.stdout
+    serve = [binary(), "serve", "--listen", "127.0.0.1:0", "--data-dir", folder, "--sandbox", "strict"]
+    refused = subprocess.run([*command, *serve], capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1
+    assert "`--sandbox strict`: this host lacks namespaces (" in refused.stderr
+    shutil.rmtree(folder)

@@ -6,16 +6,18 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::client::{Client, Reply, create};
-use super::lab::{Lab, eventually, is_alive, on_data_thread};
+use super::lab::{Lab, eventually, is_alive, on_data_thread, process, unsandboxed};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:Items";
 
 const HANDLER: &str = "
 import os, time
+ME = int.from_bytes(os.urandom(6), 'big') | 1 << 47
+with open('/proc/self/comm', 'w') as file: file.write('%012x' % ME)
 kind = os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']
 def handler(event, context):
     time.sleep(event.get('wait', 0))
-    return [kind, os.getpid()]
+    return [kind, ME]
 ";
 
 async fn put(client: &Client, name: &str, executions: i32) -> Reply {
@@ -112,7 +114,7 @@ fn reservations_that_cannot_be_are_refused_as_aws_does() {
 
 #[test]
 fn a_reservation_bounds_all_versions_together() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         let client = Rc::new(start(&lab, HANDLER).await);
         put(&client, "Items", 0).await;
         let refused = invoke(&client, "1", json!({})).await;
@@ -161,10 +163,10 @@ fn provisioned_environments_are_started_kept_and_come_first() {
         assert_eq!(kinds, ["on-demand", "provisioned-concurrency", "provisioned-concurrency"]);
         assert_eq!(invoke(&client, "$LATEST", json!({})).await.json()[0], "on-demand");
         // One that dies is replaced.
-        let process = invoke(&client, "1", json!({})).await.json()[1].as_u64().unwrap();
-        let pid = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+        let victim = invoke(&client, "1", json!({})).await.json()[1].as_u64().unwrap();
+        let pid = rustix::process::Pid::from_raw(process(victim).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        eventually("it is gone", || !is_alive(process)).await;
+        eventually("it is gone", || !is_alive(victim)).await;
         let version = lab.functions.index.version(&lab.scope, "Items", "1").unwrap();
         eventually("it is replaced", || version.provisioning.allocation().allocated == 2).await;
         // What is no longer wanted ends, and calls go on.

@@ -9,7 +9,7 @@ use base::limits::AccountLimits;
 use base::seams::{InvokeFunction, InvokeRefusal, Outcome};
 use serde_json::json;
 
-use super::lab::{Lab, NAMED, NAMED_NODE, eventually, is_alive, on_data_thread, unsandboxed, with_settings};
+use super::lab::{Lab, NAMED, NAMED_NODE, eventually, is_alive, on_data_thread, process, unsandboxed, with_settings};
 use crate::Settings;
 
 const WHO: &str = "def handler(e, c):\n    time.sleep(e)\n    return ME\n";
@@ -268,9 +268,10 @@ fn no_process_outlives_us() {
     }
 }
 
-/// The state of a process: `S` sleeping, `T` stopped, ...
-fn state(process: u64) -> char {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+/// The state of a process that has given itself a name: `S` sleeping, `T` stopped, ...
+fn state(name: u64) -> char {
+    let stat = process(name).and_then(|number| std::fs::read_to_string(format!("/proc/{number}/stat")).ok());
+    let stat = stat.unwrap_or_default();
     stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap_or('?')
 }
 
@@ -279,18 +280,18 @@ fn what_waits_long_is_frozen_until_the_next_call() {
     with_settings(Settings { freeze_after: Duration::from_millis(50), ..Settings::default() }, |lab| async move {
         // A thread and a child go on after the handler has returned.
         let code = "
-import os, threading
-child = os.fork()
-if child == 0:
+import threading
+if os.fork() == 0:
+    name(ME + 1)
     while True: pass
 count = 0
 def run():
     global count
     while True: count += 1
 threading.Thread(target=run, daemon=True).start()
-def handler(event, context): return [os.getpid(), child]
+def handler(event, context): return [ME, ME + 1]
 ";
-        lab.python("Busy", code).await;
+        lab.python("Busy", &format!("{NAMED}{code}")).await;
         for _ in 0..2 {
             let processes: Vec<u64> = serde_json::from_value(lab.returned("Busy", "{}").await).unwrap();
             for process in &processes {
@@ -309,10 +310,10 @@ def handler(event, context): return [os.getpid(), child]
 
 #[test]
 fn loads_that_never_end_leave_the_others_room() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         lab.python("Stuck", "import time\ntime.sleep(1000)\n").await;
-        lab.python("Warm", WHO).await;
-        lab.python("Cold", WHO).await;
+        lab.python("Warm", &format!("{NAMED}{WHO}")).await;
+        lab.python("Cold", &format!("{NAMED}{WHO}")).await;
         let warm = lab.returned("Warm", "0").await;
         let lab = Rc::new(lab);
         let stuck: Vec<_> = (0..20)
@@ -333,7 +334,7 @@ fn loads_that_never_end_leave_the_others_room() {
 
 #[test]
 fn a_function_that_dies_again_and_again_is_not_started_for_each_call() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         let mark = lab.folder.path().join("starts").to_string_lossy().into_owned();
         let set = |configuration: &mut crate::records::Configuration| {
             configuration.variables = Some([("MARK".to_owned(), mark.clone())].into());
@@ -347,7 +348,7 @@ fn a_function_that_dies_again_and_again_is_not_started_for_each_call() {
         let starts = std::fs::metadata(&mark).unwrap().len();
         assert!(starts < 50, "{starts} starts for 100 calls");
         // New code is started at once.
-        lab.python("Dies", WHO).await;
+        lab.python("Dies", &format!("{NAMED}{WHO}")).await;
         lab.returned("Dies", "0").await;
     });
 }

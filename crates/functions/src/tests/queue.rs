@@ -70,23 +70,26 @@ fn a_function_that_fails_is_tried_twice_more_under_the_same_id() {
 #[test]
 fn a_throttled_event_waits_for_room() {
     let limits = AccountLimits { concurrent_functions: 1, ..AccountLimits::AWS };
-    with_settings(Settings { retry_delays: SOON, limits, sandbox: SandboxMode::Off, ..Settings::default() }, |lab| async move {
-        let file = lab.folder.path().join("seen");
-        let gate = lab.folder.path().join("gate");
-        let wait = format!(
-            "import os, time\n    while e['n'] == 'first' and not os.path.exists('{}'): time.sleep(0.005)",
-            gate.display()
-        );
-        lab.python("Wait", &noting(&file, &wait)).await;
-        lab.functions.enqueue(lab.invocation("Wait", r#"{"n": "first"}"#)).await.unwrap();
-        eventually("the first runs", || lines(&file).len() == 1).await;
-        lab.functions.enqueue(lab.invocation("Wait", r#"{"n": "second"}"#)).await.unwrap();
-        let refused = || lab.functions.queue.counts.refused.load(Ordering::Relaxed);
-        eventually("the second is refused", || refused() > 1).await;
-        std::fs::write(&gate, "").unwrap();
-        settled(&lab).await;
-        assert_eq!(lines(&file).len(), 2);
-    });
+    with_settings(
+        Settings { retry_delays: SOON, limits, sandbox: SandboxMode::Off, ..Settings::default() },
+        |lab| async move {
+            let file = lab.folder.path().join("seen");
+            let gate = lab.folder.path().join("gate");
+            let wait = format!(
+                "import os, time\n    while e['n'] == 'first' and not os.path.exists('{}'): time.sleep(0.005)",
+                gate.display()
+            );
+            lab.python("Wait", &noting(&file, &wait)).await;
+            lab.functions.enqueue(lab.invocation("Wait", r#"{"n": "first"}"#)).await.unwrap();
+            eventually("the first runs", || lines(&file).len() == 1).await;
+            lab.functions.enqueue(lab.invocation("Wait", r#"{"n": "second"}"#)).await.unwrap();
+            let refused = || lab.functions.queue.counts.refused.load(Ordering::Relaxed);
+            eventually("the second is refused", || refused() > 1).await;
+            std::fs::write(&gate, "").unwrap();
+            settled(&lab).await;
+            assert_eq!(lines(&file).len(), 2);
+        },
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-"""What becomes of asynchronous invocations: destinations and dead letter queues, played by moto_server, and what a kill loses: nothing."""
+"""What becomes of asynchronous invocations: destinations and dead letter queues, which moto_server plays, and that neither
+a kill nor a stop loses any."""
 
 import concurrent.futures
 import json
@@ -236,8 +237,8 @@ def test_who_has_no_address_is_named_in_the_log(tmp_path):
 
 @pytest.mark.timeout(300)
 def test_a_kill_loses_no_event(moto, there, tmp_path):
-    """500 events while the server is killed in the middle: each one that was acknowledged is accounted for in the end, in
-    the queue of those that went well or in the dead letter queue."""
+    """500 events while the server is killed in the middle: each one that was acknowledged is accounted for in the end,
+    in the queue of those that went well or in the dead letter queue."""
     done, done_arn = queue(there, "killed-done")
     dead, dead_arn = queue(there, "killed-dead")
     server = Server(tmp_path, "--runtime-substitution", *moto.flags())

@@ -1,8 +1,8 @@
 //! Asynchronous invocations: acknowledged when they are on disk, run when there is room, tried again as AWS does, and
 //! what became of them delivered to whoever is to know.
 //!
-//! The store holds the queue. In memory there is for each event only where it stands in line ([`lanes`]). An event that is
-//! over is replaced in one commit by its deliveries, which are events of the same queue and are forgotten when their
+//! The store holds the queue. In memory there is for each event only where it stands in line ([`lanes`]). An event that
+//! is over is replaced in one commit by its deliveries, which are events of the same queue and are forgotten when their
 //! target has acknowledged them. What was under way when the process ended is done again, so a function may see an
 //! event twice, as on AWS.
 

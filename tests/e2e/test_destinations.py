@@ -1,5 +1,5 @@
-"""What becomes of asynchronous invocations: destinations and dead letter queues, which moto_server plays, and that neither
-a kill nor a stop loses any."""
+"""What becomes of asynchronous invocations: destinations and dead letter queues, which moto_server plays, and that
+neither a kill nor a stop loses any."""
 
 import concurrent.futures
 import json

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::service_endpoints::ServiceEndpoint;
+use functions::HotReload;
 
 use layers::nearest;
 #[cfg(test)]
@@ -92,6 +93,12 @@ pub(crate) struct Config {
     #[arg(help_heading = "Behaviour")]
     pub(crate) service_endpoint: Vec<ServiceEndpoint>,
 
+    /// Directory below which functions may be run from folders (hot reload): the key of the bucket hot-reload names one
+    ///
+    /// Without it any folder may be named as long as only this machine reaches the AWS APIs, and none if others do.
+    #[arg(long, value_name = "DIRECTORY", help_heading = "Behaviour")]
+    pub(crate) hot_reload_root: Option<PathBuf>,
+
     /// Lift AWS's account limits (10,000 requests a second with a burst of 5,000, 300 resources an API, ...)
     #[arg(long, help_heading = "Behaviour")]
     pub(crate) no_account_limits: bool,
@@ -155,6 +162,15 @@ impl Config {
     pub(crate) fn data_thread_count(&self) -> usize {
         let told = self.data_threads.map(NonZeroUsize::get);
         told.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+
+    /// Which folders functions may be run from: whoever reaches the AWS APIs names them.
+    pub(crate) fn hot_reload(&self) -> HotReload {
+        match &self.hot_reload_root {
+            Some(root) => HotReload::Below(std::path::absolute(root).unwrap_or_else(|_| root.clone())),
+            None if self.remote_listeners().is_empty() && self.auth == Auth::Off => HotReload::Anywhere,
+            None => HotReload::Refused,
+        }
     }
 
     /// The listeners that other machines can reach, by the name of their setting.

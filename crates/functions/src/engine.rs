@@ -15,9 +15,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::concurrency::Provisioned;
+use crate::hot_reload::{self, HotReload};
 use crate::invoke::Work;
 use crate::invoke::stream::StreamWork;
-use crate::package::{self, PackageError, Tree, Trees, WorkingCopy};
+use crate::package::{self, CodeAt, PackageError, Tree, Trees, WorkingCopy};
 use crate::pool::StartLine;
 use crate::runtime_api::{Introduction, RuntimeApi};
 use crate::runtimes::{self, Entrypoint, FunctionFacts, Interpreter, Places, Runtime, Runtimes, log_stream, variables};
@@ -75,6 +76,7 @@ pub(crate) struct Engine {
     pub(crate) pool: PoolSettings,
     /// CloudWatch Logs, if there is one.
     pub(crate) logs: Option<Arc<dyn WriteLog>>,
+    pub(crate) hot_reload: HotReload,
     /// Who may start an interpreter now: more at once than there are cores would only make all of them late.
     pub(crate) starts: StartLine,
     credentials: Option<Arc<dyn RoleCredentials>>,
@@ -132,6 +134,7 @@ pub(crate) struct EngineSettings {
     pub(crate) logs: Option<Arc<dyn WriteLog>>,
     pub(crate) credentials: Option<Arc<dyn RoleCredentials>>,
     pub(crate) sandbox: SandboxMode,
+    pub(crate) hot_reload: HotReload,
 }
 
 impl Engine {
@@ -159,6 +162,7 @@ impl Engine {
             pool: settings.pool,
             logs: settings.logs,
             credentials: settings.credentials,
+            hot_reload: settings.hot_reload,
             blobs,
             spawner,
             directory,
@@ -231,8 +235,14 @@ impl Engine {
             .unwrap_or_else(|| self.next_thread.fetch_add(1, Ordering::Relaxed) % self.threads.len())
     }
 
-    /// Ends the waiting environments of a version, and the others when their work is done.
+    /// Ends the waiting environments of a version that is no more, and the others when their work is done.
     pub(crate) fn retire(&self, version: &Version) {
+        self.retire_one(version);
+        hot_reload::end(self, version);
+    }
+
+    /// As [`retire`](Engine::retire), but for what runs in the version's place.
+    pub(crate) fn retire_one(&self, version: &Version) {
         version.retire();
         for thread in 0..self.threads.len() {
             // A thread that is not there has no environments.
@@ -255,13 +265,6 @@ impl Engine {
     pub(crate) fn prepare(&self, version: &Version) -> Result<Prepared, String> {
         let settings = &version.settings;
         let interpreter = self.runtimes.find(&settings.runtime)?;
-        let code = match version.tree.get() {
-            Some(code) => code,
-            None => {
-                let code = self.unpacked(settings.code, None).map_err(|error| error.to_string())?;
-                version.tree.get_or_init(|| code)
-            }
-        };
         let opt = match version.opt.get() {
             Some(opt) => opt,
             None => {
@@ -272,11 +275,13 @@ impl Engine {
         let number = self.next_environment.fetch_add(1, Ordering::Relaxed);
         let root = self.directory.join("environments").join(number.to_string());
         let opt = opt.as_ref();
+        let (code, tree) = self.code(version)?;
         let (copy, contents) = if self.spawner.has_own_files() {
-            let contents = Contents { code: code.path().to_owned(), opt: opt.map(|opt| opt.path().to_owned()) };
-            (WorkingCopy::Mounted([code].into_iter().chain(opt).map(Arc::clone).collect()), Some(contents))
+            let contents = Contents { code, opt: opt.map(|opt| opt.path().to_owned()) };
+            (WorkingCopy::Mounted(tree.into_iter().chain(opt.map(Arc::clone)).collect()), Some(contents))
         } else {
-            let copied = WorkingCopy::make(root, code.path(), opt.map(|opt| opt.path()));
+            let at = if tree.is_some() { CodeAt::Package(&code) } else { CodeAt::Folder(&code) };
+            let copied = WorkingCopy::make(root, at, opt.map(|opt| opt.path()));
             (copied.map_err(|error| format!("cannot copy the function's code: {error}"))?, None)
         };
         let log_stream = log_stream(&self.date(), &settings.number);
@@ -299,7 +304,10 @@ impl Engine {
             own: &settings.variables,
         };
         let directory = self.bootstraps(&copy);
-        let variables = variables(&facts, interpreter.runtime, &copy.task(), &copy.temporary(), directory);
+        let mut variables = variables(&facts, interpreter.runtime, &copy.task(), &copy.temporary(), directory);
+        if version.folder.is_some() {
+            hot_reload::keep_clean(&mut variables);
+        }
         let places = Places {
             task: copy.task(),
             opt: opt.unwrap_or_else(|| self.directory.join("opt")),
@@ -391,13 +399,28 @@ impl Engine {
     fn bootstraps(&self, copy: &WorkingCopy) -> &Path {
         match copy {
             WorkingCopy::Mounted(_) => Path::new(sandbox::RUNTIME),
-            WorkingCopy::Copied(_) => self.runtimes.directory(),
+            WorkingCopy::Copied(..) => self.runtimes.directory(),
         }
     }
 
     /// Our own address, as functions and callers reach it.
     pub(crate) fn endpoint_url(&self) -> &str {
         &self.endpoint_url
+    }
+
+    /// Where a version's code is, and the tree if it is a package's. Blocks.
+    fn code(&self, version: &Version) -> Result<(PathBuf, Option<Arc<Tree>>), String> {
+        if let Some(folder) = &version.folder {
+            return Ok((folder.open(&self.hot_reload)?, None));
+        }
+        let tree = match version.tree.get() {
+            Some(tree) => tree,
+            None => {
+                let tree = self.unpacked(version.settings.code, None).map_err(|error| error.to_string())?;
+                version.tree.get_or_init(|| tree)
+            }
+        };
+        Ok((tree.path().to_owned(), Some(Arc::clone(tree))))
     }
 
     /// How it stands with each layer of the sandbox.

@@ -277,6 +277,7 @@ fn settings(scope: &Scope, name: &str, number: Arc<str>, configuration: &Configu
         variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
         code: configuration.code,
         layers: configuration.layers.iter().map(|layer| layer.code).collect(),
+        folder: configuration.folder.clone(),
         log_group: configuration.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}")),
         json_log: configuration.json_log.clone(),
         traced: configuration.traced,

@@ -11,6 +11,7 @@ mod api;
 mod concurrency;
 mod engine;
 mod event_invoke;
+mod hot_reload;
 mod index;
 mod invoke;
 mod layers;
@@ -58,6 +59,7 @@ use invoke::{Call, Work};
 use pool::Shard;
 use queue::Queue;
 
+pub use hot_reload::HotReload;
 pub use queue::RetryDelays;
 pub use runtimes::{HostRuntime, host_runtimes};
 pub use sandbox::{Layer, LayerState, SandboxMode, examine_sandbox, run_if_asked};
@@ -101,6 +103,8 @@ pub struct Settings {
     pub services: Option<Arc<dyn CallService>>,
     /// How much of a sandbox functions run in.
     pub sandbox: SandboxMode,
+    /// Which folders functions may be run from.
+    pub hot_reload: HotReload,
 }
 
 impl Default for Settings {
@@ -122,6 +126,7 @@ impl Default for Settings {
             credentials: None,
             services: None,
             sandbox: SandboxMode::default(),
+            hot_reload: HotReload::Refused,
         }
     }
 }
@@ -190,6 +195,7 @@ impl Functions {
             logs: settings.logs,
             credentials: settings.credentials,
             sandbox: settings.sandbox,
+            hot_reload: settings.hot_reload,
         };
         let url_suffix = settings.url_suffix;
         let (of_engine, handle) = (blobs.clone(), control.clone());
@@ -319,6 +325,7 @@ impl Functions {
         let version = self.index.resolve(&function_arn, &caller)?;
         let trace_id = if version.settings.traced { invoke::sampled(trace_id) } else { trace_id };
         let (version, admitted) = concurrency::admit(version)?;
+        let version = hot_reload::follow(&self.engine, version);
         Ok((
             Call { version, invoked_arn: function_arn, payload, trace_id, client_context, tail_log, request_id: None },
             admitted,

@@ -260,6 +260,9 @@ pub(crate) struct Configuration {
     pub(crate) dead_letter: Option<String>,
     /// The package; its SHA-256 is `CodeSha256`.
     pub(crate) code: Digest,
+    /// The folder of this machine that the function runs from, in place of a package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) folder: Option<String>,
     /// `CodeSize`, bytes.
     pub(crate) code_size: u64,
     /// `Layers`, in their order.
@@ -305,6 +308,11 @@ pub(crate) struct RuntimeManagement {
 }
 
 impl Configuration {
+    /// The package, where there is one.
+    pub(crate) fn package(&self) -> Option<Digest> {
+        self.folder.is_none().then_some(self.code)
+    }
+
     /// Whether the other is the same update of the same function: an environment of one may serve the other, and
     /// publishing it again makes no new version. Descriptions and revision ids may differ, and when runtimes are updated.
     pub(crate) fn is_like(&self, other: &Configuration) -> bool {

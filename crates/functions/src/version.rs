@@ -7,6 +7,7 @@ use std::time::Duration;
 use store::blobs::Digest;
 
 use crate::concurrency::{FunctionPlaces, Provisioning};
+use crate::hot_reload::Folder;
 use crate::package::Tree;
 use crate::pool::CrashLoop;
 use crate::records::LogLevels;
@@ -29,6 +30,8 @@ pub(crate) struct Version {
     pub(crate) tree: OnceLock<Arc<Tree>>,
     /// What it finds at `/opt`, from the first start on; nothing where it has no layers.
     pub(crate) opt: OnceLock<Option<Arc<Tree>>>,
+    /// Where the code is, if it is a folder of this machine and no package.
+    pub(crate) folder: Option<Folder>,
     /// It has been replaced or deleted: environments end when their work is done.
     retired: AtomicBool,
     /// How many environments wait on each data thread.
@@ -64,6 +67,8 @@ pub(crate) struct VersionSettings {
     pub(crate) code: Digest,
     /// The packages of its layers, in their order.
     pub(crate) layers: Box<[Digest]>,
+    /// Where the code is, if it is a folder of this machine and no package.
+    pub(crate) folder: Option<String>,
     /// Where its log belongs.
     pub(crate) log_group: String,
     /// The levels of a log in JSON; absent where it is text.
@@ -80,8 +85,10 @@ impl Version {
     /// Makes a version that `threads` data threads can run.
     pub(crate) fn new(settings: VersionSettings, places: Arc<FunctionPlaces>, threads: usize) -> Version {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
+        let folder = settings.folder.as_deref().map(Folder::new);
         Version {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            folder,
             settings,
             places,
             provisioning: Provisioning::default(),
@@ -91,6 +98,11 @@ impl Version {
             retired: AtomicBool::new(false),
             idle: (0..threads).map(|_| AtomicU32::new(0)).collect(),
         }
+    }
+
+    /// The same version with what its folder holds now.
+    pub(crate) fn renewed(&self) -> Version {
+        Version::new(self.settings.clone(), Arc::clone(&self.places), self.idle.len())
     }
 
     /// Says that no environment is to be kept any more.

@@ -41,6 +41,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         ],
     ),
     ("codegen", &[]),
+    // A sample application of the end-to-end tests.
+    ("notes", &[]),
     ("xtask", &["codegen"]),
     (
         "fuzz",

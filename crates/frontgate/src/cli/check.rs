@@ -125,6 +125,7 @@ pub(super) fn summary(resolved: &Resolved, config_file: Option<&Path>) -> String
                 endpoints => endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             },
         ),
+        ("hot_reload_root", path(&config.hot_reload_root)),
         ("no_account_limits", on_or_off(config.no_account_limits)),
         ("runtime_substitution", on_or_off(config.runtime_substitution)),
         ("sandbox", format!("{:?}", config.sandbox).to_lowercase()),

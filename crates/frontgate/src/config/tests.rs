@@ -100,6 +100,7 @@ fn every_setting_can_be_given_in_a_file() {
         insecure-remote-admin = true
         allowed-host = ["one.test", "two.test"]
         allow-internal-integrations = true
+        hot-reload-root = "/srv/functions"
         no-account-limits = true
         runtime-substitution = true
         grace-period = 0
@@ -130,6 +131,20 @@ fn every_setting_can_be_given_in_a_file() {
     assert_eq!((config.grace_period, config.data_thread_count()), (Duration::ZERO, 3));
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Json, "warn,gateway=debug"));
     assert!(config.insecure_remote_admin && config.allow_internal_integrations);
+}
+
+#[test]
+fn folders_of_functions_are_any_that_the_user_has_or_those_that_the_operator_names() {
+    let allowed = |flags: &[&str]| resolve(flags, &[], "").config.hot_reload();
+    assert_eq!(allowed(&[]), HotReload::Anywhere);
+    let remote = ["--listen", "0.0.0.0:80", "--insecure-remote-admin"];
+    assert_eq!(allowed(&remote), HotReload::Refused);
+    let root = ["--hot-reload-root", "/srv/functions"];
+    assert_eq!(allowed(&root), HotReload::Below("/srv/functions".into()));
+    assert_eq!(
+        allowed(&[remote, [root[0], root[1], "--runtime-substitution"]].concat()),
+        HotReload::Below("/srv/functions".into())
+    );
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub(crate) async fn open(
         url_suffix: with_port(&config.domain, address.port()),
         data_threads: config.data_thread_count(),
         clock: clock(),
+        hot_reload: config.hot_reload(),
         logs: logs.map(|logs| Arc::new(logs) as Arc<dyn base::seams::WriteLog>),
         credentials: Some(Arc::clone(&sessions) as Arc<dyn RoleCredentials>),
         objects: Some(Arc::new(Objects::new(Arc::clone(&endpoints), clock()))),

@@ -8,6 +8,7 @@ use model_lambda::errors;
 use store::{Stored, Transaction};
 use wire::{ApiError, Call};
 
+use super::configure::not_yet;
 use super::names::Named;
 use super::{Failure, attempts, conflict, invalid, not_found, page_size, refuse};
 use crate::Functions;
@@ -102,6 +103,10 @@ pub(super) async fn put_provisioned_concurrency_config(
         let version = functions.target(&named).await?;
         if version == LATEST {
             return Err(unpublished().into());
+        }
+        if functions.look_up(&named).await?.2.folder.is_some() {
+            // What is started beforehand would be out of date with the next save.
+            return Err(not_yet("provisioned concurrency with code from a folder (bucket hot-reload)").into());
         }
         let function = functions.function(&named).await?.ok_or_else(|| named.missing())?;
         let configured = functions.configured(&named).await?;

@@ -51,8 +51,8 @@ pub(super) async fn create_function(
     }
     configuration.layers = functions.layers(&named.scope, &layers).await?;
     let package = functions.take_package(&named.scope, source).await?;
-    functions.check_unpacked(package.code, &configuration.layers).await?;
-    (configuration.code, configuration.code_size) = (package.code, package.size);
+    package.put_into(&mut configuration);
+    functions.check_unpacked(configuration.package(), &configuration.layers).await?;
     configuration.last_modified = functions.engine.clock.now().0;
     let record = FunctionRecord {
         name: named.name.clone(),
@@ -138,6 +138,7 @@ fn configuration(input: model::CreateFunctionRequest) -> Result<Parts, ApiError>
         ephemeral_storage: configure::ephemeral_storage(input.ephemeral_storage).unwrap_or(EPHEMERAL_STORAGE),
         dead_letter: configure::dead_letter(input.dead_letter_config)?.flatten(),
         code: store::blobs::Digest::of(b""),
+        folder: None,
         code_size: 0,
         layers: Vec::new(),
         runtime_management: None,
@@ -164,7 +165,7 @@ pub(super) async fn get_function(
         configuration: Some(shown),
         code: Some(model::FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
-            location: Some(functions.location(&call, configuration.code)),
+            location: configuration.package().map(|code| functions.location(&call, code)),
             ..model::FunctionCodeLocation::default()
         }),
         tags: (!function.tags.is_empty()).then_some(function.tags),

@@ -35,6 +35,11 @@ pub(super) async fn publish_layer_version(
         source_kms_key_arn: None,
     };
     let package = functions.take_package(&layer.scope, source).await?;
+    let Some(code) = package.package() else {
+        return Err(ApiError::not_implemented(
+            "Frontgate runs functions from a folder (bucket hot-reload), but not layers.",
+        ));
+    };
     let version = attempts(async || {
         let before = functions.layer(&layer).await?;
         let mut record = before.as_ref().map_or_else(
@@ -48,7 +53,7 @@ pub(super) async fn publish_layer_version(
             license_info: input.license_info.clone(),
             compatible_runtimes: runtimes.clone(),
             compatible_architectures: architectures.clone(),
-            code: package.code,
+            code,
             code_size: package.size,
             created: functions.engine.clock.now().0,
             statements: Vec::new(),
@@ -329,7 +334,7 @@ impl Functions {
     /// Checks that a function's code and its layers go together: within AWS's size, and sound when they are merged.
     pub(super) async fn check_unpacked(
         self: &Arc<Self>,
-        code: store::blobs::Digest,
+        code: Option<store::blobs::Digest>,
         layers: &[LayerUse],
     ) -> Result<(), ApiError> {
         if layers.is_empty() {
@@ -337,9 +342,9 @@ impl Functions {
         }
         let (functions, layers) = (Arc::clone(self), layers.iter().map(|layer| layer.code).collect::<Vec<_>>());
         let unpack = move || {
-            let mut size = functions.engine.unpacked(code, None)?.size();
-            for layer in &layers {
-                size += functions.engine.unpacked(*layer, None)?.size();
+            let mut size = 0;
+            for package in code.iter().chain(&layers) {
+                size += functions.engine.unpacked(*package, None)?.size();
             }
             if size <= UNPACKED_BYTES {
                 functions.engine.opt(&layers)?;

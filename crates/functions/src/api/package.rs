@@ -1,5 +1,6 @@
 //! Takes the code of a function in: checks it, keeps it as a blob and unpacks it, so that a bad package is refused at once.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::seams::{ObjectName, ReadObjectError};
@@ -12,7 +13,9 @@ use wire::ApiError;
 
 use super::{invalid, refuse};
 use crate::Functions;
+use crate::hot_reload;
 use crate::package::{PackageError, UNPACKED_BYTES};
+use crate::records::Configuration;
 
 /// The largest zip that a request may carry: 50 MB.
 pub(super) const ZIPPED_BYTES: usize = 52_428_800;
@@ -35,10 +38,25 @@ pub(super) struct Source {
 }
 
 /// A package that has been taken in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Taken {
-    pub(super) code: Digest,
+    code: Digest,
     pub(super) size: u64,
+    /// There is no package but a folder.
+    folder: Option<String>,
+}
+
+impl Taken {
+    /// Makes it the code of a version.
+    pub(super) fn put_into(&self, configuration: &mut Configuration) {
+        (configuration.code, configuration.code_size) = (self.code, self.size);
+        configuration.folder.clone_from(&self.folder);
+    }
+
+    /// The package, where there is one.
+    pub(super) fn package(&self) -> Option<Digest> {
+        self.folder.is_none().then_some(self.code)
+    }
 }
 
 impl Functions {
@@ -61,6 +79,9 @@ impl Functions {
             (Some(_), ..) => {
                 return Err(invalid("Please do not provide other FunctionCode parameters when providing a ZipFile."));
             }
+            (None, (Some(bucket), Some(key)), None) if bucket == hot_reload::BUCKET => {
+                return self.take_folder(key).await;
+            }
             (None, (Some(bucket), Some(key)), version) => self.read_object(owner, bucket, key, version).await?,
             (None, ..) => return Err(invalid("Please provide a source for function code.")),
         };
@@ -71,7 +92,16 @@ impl Functions {
         let size = zip.len() as u64;
         self.check_code_storage(owner, size).await?;
         let code = self.blobs.put(zip).await.map_err(ApiError::internal)?;
-        Ok(Taken { code, size })
+        Ok(Taken { code, size, folder: None })
+    }
+
+    /// Lets a function run from a folder of this machine, if the operator allows that.
+    async fn take_folder(self: &Arc<Self>, path: String) -> Result<Taken, ApiError> {
+        let (functions, of) = (Arc::clone(self), PathBuf::from(&path));
+        let found = self.engine.control.spawn_blocking(move || functions.engine.hot_reload.find(&of));
+        found.await.map_err(ApiError::internal)?.map_err(invalid)?;
+        // There is no package that this could be the digest of; it tells one folder from another.
+        Ok(Taken { code: Digest::of(path.as_bytes()), size: 0, folder: Some(path) })
     }
 }
 

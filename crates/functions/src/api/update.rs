@@ -37,9 +37,9 @@ pub(super) async fn update_function_code(
         source_kms_key_arn: input.source_kms_key_arn,
     };
     let package = functions.take_package(&named.scope, source).await?;
-    functions.check_unpacked(package.code, &function.record.latest.layers).await?;
+    functions.check_unpacked(package.package(), &function.record.latest.layers).await?;
     let change = |latest: &mut Configuration| {
-        (latest.code, latest.code_size) = (package.code, package.size);
+        package.put_into(latest);
         if let Some(architectures) = &input.architectures {
             latest.architecture = configure::architecture(Some(architectures.clone()));
         }
@@ -79,7 +79,7 @@ pub(super) async fn update_function_configuration(
         Some(layers) => Some(functions.layers(&named.scope, layers).await?),
         None => None,
     };
-    functions.check_unpacked(function.record.latest.code, layers.as_deref().unwrap_or_default()).await?;
+    functions.check_unpacked(function.record.latest.package(), layers.as_deref().unwrap_or_default()).await?;
     if let Some(runtime) = &input.runtime {
         functions.check_runtime(runtime).await?;
     }

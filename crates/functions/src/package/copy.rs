@@ -8,6 +8,15 @@ use std::sync::Arc;
 
 use super::Tree;
 
+/// Where the code of an environment comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CodeAt<'a> {
+    /// An unpacked package, of which the environment gets a copy.
+    Package(&'a Path),
+    /// A folder of the user's, from which the function runs.
+    Folder(&'a Path),
+}
+
 /// The folders of one environment: its code (not writable, AWS's `/var/task`), the content of its layers (`/opt`) and a
 /// temporary one (empty, its own).
 #[derive(Debug)]
@@ -16,22 +25,29 @@ pub(crate) enum WorkingCopy {
     /// them meanwhile.
     Mounted(#[expect(dead_code, reason = "it is there to be held")] Vec<Arc<Tree>>),
     /// `task`, `opt` and `tmp` in a folder of the environment's own: without a mount namespace nothing can make a shared
-    /// tree read-only for a process of the same user.
-    Copied(PathBuf),
+    /// tree read-only for a process of the same user. The code may be a folder of the user's instead.
+    Copied(PathBuf, Option<PathBuf>),
 }
 
 impl WorkingCopy {
-    /// Makes `root` and copies the unpacked package at `code` into it, and the merged layers at `opt`.
+    /// Makes `root` and copies a package's code into it, and the merged layers at `opt`.
     ///
     /// # Errors
     /// The file system's; nothing is left behind then.
-    pub(crate) fn make(root: PathBuf, code: &Path, opt: Option<&Path>) -> io::Result<WorkingCopy> {
-        let copy = WorkingCopy::Copied(root.clone());
+    pub(crate) fn make(root: PathBuf, code: CodeAt<'_>, opt: Option<&Path>) -> io::Result<WorkingCopy> {
+        let folder = match code {
+            CodeAt::Package(_) => None,
+            CodeAt::Folder(folder) => Some(folder.to_owned()),
+        };
+        let copy = WorkingCopy::Copied(root.clone(), folder);
         let made = DirBuilder::new()
             .mode(0o700)
             .create(&root)
             .and_then(|()| fs::create_dir(copy.temporary()))
-            .and_then(|()| copy_tree(code, &copy.task()))
+            .and_then(|()| match code {
+                CodeAt::Package(code) => copy_tree(code, &copy.task()),
+                CodeAt::Folder(_) => Ok(()),
+            })
             .and_then(|()| opt.map_or(Ok(()), |opt| copy_tree(opt, &copy.opt())));
         match made {
             Ok(()) => Ok(copy),
@@ -44,7 +60,10 @@ impl WorkingCopy {
 
     /// The code.
     pub(crate) fn task(&self) -> PathBuf {
-        self.folder("/var/task", "task")
+        match self {
+            WorkingCopy::Copied(_, Some(folder)) => folder.clone(),
+            _ => self.folder("/var/task", "task"),
+        }
     }
 
     /// The content of the layers; where it is copied, there is no such folder without layers.
@@ -60,13 +79,13 @@ impl WorkingCopy {
     fn folder(&self, mounted: &str, copied: &str) -> PathBuf {
         match self {
             WorkingCopy::Mounted(_) => PathBuf::from(mounted),
-            WorkingCopy::Copied(root) => root.join(copied),
+            WorkingCopy::Copied(root, _) => root.join(copied),
         }
     }
 
     /// Removes the folders. Blocks as long as there are files.
     pub(crate) fn remove(&self) {
-        let WorkingCopy::Copied(root) = self else { return };
+        let WorkingCopy::Copied(root, _) = self else { return };
         if let Err(error) = remove_tree(root) {
             tracing::warn!(path = %root.display(), %error, "cannot remove an environment's folder");
         }

@@ -15,6 +15,6 @@ mod unpack;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use copy::{WorkingCopy, remove_tree};
+pub(crate) use copy::{CodeAt, WorkingCopy, remove_tree};
 pub(crate) use trees::{Tree, Trees};
 pub(crate) use unpack::{PackageError, UNPACKED_BYTES, unpack};

@@ -146,7 +146,7 @@ fn removes_folders_nested_beyond_any_path() {
 fn a_working_copy_is_its_own() {
     let folder = unpacked(&zip(&[File("a/b.py", 0o644, b"one"), Link("c", "a/b.py")])).unwrap();
     let code = folder.path().join("in");
-    let copy = WorkingCopy::make(folder.path().join("copy"), &code, Some(&code)).unwrap();
+    let copy = WorkingCopy::make(folder.path().join("copy"), CodeAt::Package(&code), Some(&code)).unwrap();
     assert_eq!(mode(&copy.task()), 0o555);
     let file = copy.task().join("a/b.py");
     assert_eq!(mode(&file), 0o444);

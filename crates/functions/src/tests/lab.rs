@@ -102,6 +102,7 @@ impl Lab {
             ephemeral_storage: 512,
             dead_letter: None,
             code,
+            folder: None,
             code_size: package.len() as u64,
             layers: Vec::new(),
             runtime_management: None,

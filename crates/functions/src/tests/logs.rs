@@ -8,7 +8,7 @@ use super::lab::{Lab, eventually, with_settings};
 use crate::Settings;
 
 #[derive(Debug, Default)]
-struct Kept(Mutex<Vec<(String, String, String)>>);
+pub(super) struct Kept(Mutex<Vec<(String, String, String)>>);
 
 impl WriteLog for Kept {
     fn write(&self, group_arn: &Arc<str>, stream: Option<&Arc<str>>, line: LogLine) {
@@ -18,7 +18,7 @@ impl WriteLog for Kept {
 }
 
 impl Kept {
-    fn texts(&self) -> Vec<String> {
+    pub(super) fn texts(&self) -> Vec<String> {
         self.0.lock().unwrap().iter().map(|(_, _, text)| text.clone()).collect()
     }
 

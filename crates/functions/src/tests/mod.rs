@@ -10,6 +10,7 @@ mod destinations;
 mod event_invoke;
 mod extensions;
 mod faults;
+mod hot_reload;
 mod lab;
 mod layers;
 mod logs;

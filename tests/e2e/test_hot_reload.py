@@ -11,6 +11,13 @@ from harness import functions
 from harness.server import Server
 
 
+@pytest.fixture
+def tmp_path(tmp_path):
+    """A folder that others can read: where the tests run as root, functions are another user."""
+    tmp_path.chmod(0o755)
+    return tmp_path
+
+
 def code(folder):
     return {"S3Bucket": "hot-reload", "S3Key": str(folder)}
 

@@ -49,6 +49,8 @@ def folder(found, target):
             os.link(path, place)
         except OSError:
             shutil.copy(path, place)
+    # Where Frontgate runs as root, functions are another user.
+    target.chmod(0o755)
     return target
 
 

@@ -1,6 +1,7 @@
 //! Functions that run from a folder.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,8 +13,15 @@ use super::logs::Kept;
 use crate::version::Version;
 use crate::{HotReload, Settings};
 
-fn with_folder<F: Future<Output = ()>>(test: impl FnOnce(Lab, tempfile::TempDir) -> F) {
+/// A folder that others can read: where the tests run as root, functions are another user.
+fn readable() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+fn with_folder<F: Future<Output = ()>>(test: impl FnOnce(Lab, tempfile::TempDir) -> F) {
+    let folder = readable();
     let settings = Settings { hot_reload: HotReload::Below(folder.path().to_owned()), ..Settings::default() };
     with_settings(settings, |lab| test(lab, folder));
 }
@@ -77,7 +85,7 @@ fn a_call_at_work_ends_with_the_code_that_it_began_with() {
         ..Settings::default()
     };
     with_settings(settings, |lab| async move {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = readable();
         // Changes in there are none of the code's.
         let go = folder.path().join(".git/go");
         fs::create_dir(go.parent().unwrap()).unwrap();

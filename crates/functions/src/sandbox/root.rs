@@ -142,6 +142,7 @@ impl Roots {
             copied.put(&inside(&path))?;
         }
         write_accounts()?;
+        write_entrypoint()?;
         Ok(Roots { host, base: namespaces::mounts()?, installed: BTreeSet::new() })
     }
 
@@ -339,6 +340,13 @@ fn copies(path: &Path) -> Vec<(PathBuf, Copied)> {
             .map(Copied::File),
     };
     copied.map(|copied| (path.to_owned(), copied)).into_iter().collect()
+}
+
+/// What AWS's container images begin with: there on Lambda too, where programs find out by it that they run there.
+fn write_entrypoint() -> io::Result<()> {
+    let file = inside(Path::new("/lambda-entrypoint.sh"));
+    fs::write(&file, "#!/bin/sh\nexec \"$@\"\n")?;
+    fs::set_permissions(file, Permissions::from_mode(0o755))
 }
 
 /// The accounts that an environment knows: AWS's user of functions, and those that stand for all of the host's.

@@ -41,6 +41,9 @@ const ADDED: &[&str] = &[
     "x-forwarded-proto",
 ];
 
+/// Version and cipher suite where there is no TLS.
+const NO_TLS: (&str, &str) = ("none", "TLS_NULL_WITH_NULL_NULL");
+
 /// Builds the event for a request whose body is `body`.
 pub fn build(exchange: &UrlExchange, caller: &UrlCaller, body: &[u8]) -> Bytes {
     let mut out = String::with_capacity(2048 + body.len() + body.len() / 8);
@@ -97,8 +100,8 @@ fn headers(exchange: &UrlExchange) -> Pairs<'_> {
     all.push(("x-forwarded-port".into(), exchange.port().into()));
     all.push(("x-forwarded-proto".into(), if exchange.connection.tls { "https" } else { "http" }.into()));
     all.push(("x-amzn-trace-id".into(), exchange.trace.shown().into()));
-    // AWS knows no connection without them; a dash says that there was none.
-    let (version, suite) = exchange.connection.cipher.as_ref().map_or(("-", "-"), |tls| (tls.version, &*tls.suite));
+    // AWS knows no connection without them; the suite's name is TLS's own for no protection at all.
+    let (version, suite) = exchange.connection.cipher.as_ref().map_or(NO_TLS, |tls| (tls.version, &*tls.suite));
     all.push(("x-amzn-tls-version".into(), version.into()));
     all.push(("x-amzn-tls-cipher-suite".into(), suite.into()));
     all

@@ -73,7 +73,8 @@ fn the_event_has_format_2() {
         "headers": {
             "content-length": "4", "content-type": "text/plain", "host": "abc.lambda-url.us-east-1.localhost:4566",
             "user-agent": "test", "x-forwarded-for": "10.0.0.1, 127.0.0.1", "x-forwarded-port": "4566",
-            "x-forwarded-proto": "http", "x-one": "a,b", "x-amzn-tls-cipher-suite": "-", "x-amzn-tls-version": "-",
+            "x-forwarded-proto": "http", "x-one": "a,b", "x-amzn-tls-cipher-suite": "TLS_NULL_WITH_NULL_NULL",
+            "x-amzn-tls-version": "none",
         },
         "queryStringParameters": { "e": "", "m": "foo,/bar x", "q": "query" },
         "requestContext": {

@@ -23,6 +23,7 @@ use crate::pool::StartLine;
 use crate::runtime_api::{Introduction, RuntimeApi};
 use crate::runtimes::{self, Entrypoint, FunctionFacts, Interpreter, Places, Runtime, Runtimes, log_stream, variables};
 use crate::sandbox::{self, Contents, Launch, Layer, SandboxMode, Spawner, SpawnerSettings, Started, Surroundings};
+use crate::spares::{self, Kind, Spares};
 use crate::version::{Version, VersionSettings};
 
 /// How many invocations may run at once whatever the account's limits are: each is a process.
@@ -39,6 +40,8 @@ pub(crate) struct PoolSettings {
     pub(crate) idle_at_most: usize,
     /// How long a handler may take to load.
     pub(crate) init_limit: Duration,
+    /// Whether interpreters are started beforehand.
+    pub(crate) spares: bool,
 }
 
 impl Default for PoolSettings {
@@ -49,6 +52,7 @@ impl Default for PoolSettings {
             idle_at_most: 1024,
             // As AWS.
             init_limit: Duration::from_secs(10),
+            spares: true,
         }
     }
 }
@@ -82,6 +86,8 @@ pub(crate) struct Engine {
     credentials: Option<Arc<dyn RoleCredentials>>,
     blobs: BlobStore,
     spawner: Spawner,
+    /// Interpreters that wait for a function.
+    pub(crate) spares: Spares,
     directory: PathBuf,
     endpoint_url: String,
     /// What has been unpacked.
@@ -157,6 +163,7 @@ impl Engine {
             starts: StartLine::new(starts_at_once()),
             clock: settings.clock,
             limits: settings.limits,
+            spares: Spares::new(spawner.clone(), control.clone(), settings.pool.idle_for, settings.pool.spares),
             control,
             runtimes,
             pool: settings.pool,
@@ -349,6 +356,9 @@ impl Engine {
         let wrapper = if is_provided { None } else { runtimes::wrapper(&settings.variables, places) };
         let extensions = runtimes::extensions(&ours.opt);
         if !is_provided && wrapper.is_none() && extensions.is_empty() {
+            if let Some(started) = self.spare(settings, interpreter, (places, &surroundings), &variables) {
+                return Ok(Process::Started(started));
+            }
             let launch = self.runtimes.launch(interpreter, variables, places, settings.memory_mb, None);
             let program = launch.program.clone();
             let started = self.spawner.start(launch, surroundings);
@@ -393,6 +403,32 @@ impl Engine {
         let place = self.spawner.open(settings.memory_mb, surroundings);
         let place = place.map_err(|error| format!("cannot make an environment: {error}"))?;
         Ok(Process::Slow(Box::new(Slow { place, api, socket, introduction, extensions, runtime, entrypoint })))
+    }
+
+    /// An interpreter that has waited for a function such as this, told that it is this one.
+    fn spare(
+        &self,
+        settings: &VersionSettings,
+        interpreter: &Interpreter,
+        (places, surroundings): (&Places, &Surroundings),
+        variables: &[(String, String)],
+    ) -> Option<Started> {
+        let contents = surroundings.contents.as_ref()?;
+        if !self.spares.are_wanted() || !spares::is_fit(&settings.variables, contents) {
+            return None;
+        }
+        let [at_start, sent] = spares::part(variables);
+        let launch = self.runtimes.launch(interpreter, at_start, places, settings.memory_mb, None);
+        let kind = Kind { launch, temporary_mb: surroundings.temporary_mb };
+        let number = self.next_environment.fetch_add(1, Ordering::Relaxed);
+        let started = self.spares.take(&kind, Surroundings { number, contents: None, ..surroundings.clone() })?;
+        match self.spares.settle(&started, contents.clone(), sent) {
+            Ok(()) => Some(started),
+            Err(error) => {
+                tracing::warn!(%error, "an interpreter that was started beforehand is of no use");
+                None
+            }
+        }
     }
 
     /// Where the programs of an environment find our bootstraps.

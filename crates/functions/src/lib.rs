@@ -23,6 +23,7 @@ mod recursion;
 mod runtime_api;
 mod runtimes;
 mod sandbox;
+mod spares;
 mod time;
 mod urls;
 mod version;
@@ -91,6 +92,8 @@ pub struct Settings {
     pub freeze_after: Duration,
     /// How long a handler may take to load before it is started once more. AWS: 10 seconds.
     pub init_limit: Duration,
+    /// Whether interpreters are started beforehand, to wait for functions.
+    pub spares: bool,
     /// When asynchronous invocations are tried again.
     pub retry_delays: RetryDelays,
     /// CloudWatch Logs, if there is one: what functions print and the platform's lines about them go there too.
@@ -120,6 +123,7 @@ impl Default for Settings {
             idle_for: PoolSettings::default().idle_for,
             freeze_after: PoolSettings::default().freeze_after,
             init_limit: PoolSettings::default().init_limit,
+            spares: PoolSettings::default().spares,
             retry_delays: RetryDelays::default(),
             logs: None,
             objects: None,
@@ -182,6 +186,7 @@ impl Functions {
             idle_for: settings.idle_for,
             freeze_after: settings.freeze_after,
             init_limit: settings.init_limit,
+            spares: settings.spares,
             ..PoolSettings::default()
         };
         let engine_settings = EngineSettings {
@@ -304,6 +309,7 @@ impl Functions {
     pub async fn shutdown(&self, patience: Duration) {
         let until = tokio::time::Instant::now() + patience;
         self.queue.close_to_new();
+        self.engine.spares.close();
         let mut ending = Vec::new();
         for thread in 0..self.engine.thread_count() {
             let (done, ended) = oneshot::channel();

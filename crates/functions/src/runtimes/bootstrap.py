@@ -11,7 +11,7 @@ import sys
 import time
 
 SOCKET = 3
-INVOKE = 1
+INVOKE, BECOME = 1, 2
 READY, INIT_ERROR, RESPONSE, ERROR, BAD_EVENT = 1, 2, 3, 4, 5
 LARGEST_RESPONSE = 6291556
 # length, kind, deadline in ms, request id, lengths of: function ARN, trace id, client context
@@ -69,11 +69,7 @@ class CognitoIdentity:
 class LambdaContext:
     """The second argument of a handler."""
 
-    log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-    log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-    function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
-    function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
-    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    log_group_name = log_stream_name = function_name = function_version = memory_limit_in_mb = None
 
     def __init__(self, request_id, deadline, function_arn, client_context):
         self.aws_request_id = request_id
@@ -148,7 +144,7 @@ def make_encoder():
     return lambda value: "".join(encode(value, 0))
 
 
-encode = make_encoder()
+encode = None  # made when it is known which function this is
 
 
 # ------------------------------------------------------------------------------------------------ the socket
@@ -391,8 +387,37 @@ def serve(function):
         reply(*answer)
 
 
+def become():
+    """Waits to be told which function this is. Its code has appeared by then where there was none."""
+    frame = read_frame()
+    if frame[4] != BECOME:
+        os._exit(70)
+    os.environ.update(parse(str(frame[5:], "utf-8")))
+    # The folder of the same name that was here before is below it.
+    os.chdir(os.environ["LAMBDA_TASK_ROOT"])
+    sys.path_importer_cache.clear()
+
+
+def know_function():
+    """Reads from the variables what is the same for all events."""
+    global encode
+    names = {
+        "log_group_name": "AWS_LAMBDA_LOG_GROUP_NAME",
+        "log_stream_name": "AWS_LAMBDA_LOG_STREAM_NAME",
+        "function_name": "AWS_LAMBDA_FUNCTION_NAME",
+        "function_version": "AWS_LAMBDA_FUNCTION_VERSION",
+        "memory_limit_in_mb": "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    }
+    for name, variable in names.items():
+        setattr(LambdaContext, name, os.environ.get(variable))
+    encode = make_encoder()
+
+
 def main():
     os.set_inheritable(SOCKET, False)
+    if "_HANDLER" not in os.environ:
+        become()
+    know_function()
     # Lines reach the log as they are printed, so that a crash does not swallow them.
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     task_root = os.environ["LAMBDA_TASK_ROOT"]

@@ -52,7 +52,7 @@ pub(crate) use spawner::{Spawner, SpawnerSettings};
 pub(crate) const RUNTIME: &str = "/var/runtime";
 
 /// What is to be started.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Launch {
     /// The interpreter.
     pub(crate) program: PathBuf,

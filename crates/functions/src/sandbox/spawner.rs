@@ -153,7 +153,6 @@ impl Spawner {
     ///
     /// # Errors
     /// The system's.
-    #[expect(dead_code, reason = "interpreters that wait for their code join")]
     pub(crate) fn furnish(&self, process: &Process, contents: Contents) -> io::Result<()> {
         let Some(mounts) = &process.environment.mounts else {
             return Err(io::Error::other("the environment was started with its code"));

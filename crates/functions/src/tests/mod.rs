@@ -20,6 +20,7 @@ mod records;
 mod runtime_api;
 mod sandbox;
 mod settings;
+mod spares;
 mod streaming;
 mod urls;
 mod wrappers;

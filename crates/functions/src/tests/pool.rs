@@ -199,7 +199,7 @@ fn nothing_is_left_behind() {
         assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
         return;
     }
-    on_data_thread(|lab| async move {
+    with_settings(Settings { spares: false, ..Settings::default() }, |lab| async move {
         let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
         let environments = lab.functions.engine.directory().join("environments");
         let code = "import os, time\ndef handler(e, c):\n    if e == 1: os._exit(1)\n    if e == 2: raise Exception('x')\n    return e\n";
@@ -355,7 +355,7 @@ fn a_function_that_dies_again_and_again_is_not_started_for_each_call() {
 
 #[test]
 fn who_waits_for_a_version_that_is_replaced_is_served() {
-    on_data_thread(|lab| async move {
+    unsandboxed(|lab| async move {
         // The old code loads until the new is there.
         let mark = lab.folder.path().join("mark");
         let code = "import os, time\nopen(os.environ['MARK'] + '.begun', 'w')\nwhile not os.path.exists(os.environ['MARK']): time.sleep(0.01)\ndef handler(e, c): return 'old'\n";

@@ -128,6 +128,7 @@ pub(super) fn summary(resolved: &Resolved, config_file: Option<&Path>) -> String
         ("hot_reload_root", path(&config.hot_reload_root)),
         ("no_account_limits", on_or_off(config.no_account_limits)),
         ("runtime_substitution", on_or_off(config.runtime_substitution)),
+        ("event_retry_delay", format!("{} s", config.event_retry_delay.as_secs())),
         ("sandbox", format!("{:?}", config.sandbox).to_lowercase()),
         ("grace_period", format!("{} s", config.grace_period.as_secs())),
         ("data_threads", config.data_thread_count().to_string()),

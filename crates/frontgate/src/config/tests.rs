@@ -103,6 +103,8 @@ fn every_setting_can_be_given_in_a_file() {
         hot-reload-root = "/srv/functions"
         no-account-limits = true
         runtime-substitution = true
+        event-retry-delay = 1
+        sandbox = "strict"
         grace-period = 0
         data-threads = 3
         log-format = "json"

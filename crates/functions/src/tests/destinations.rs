@@ -56,7 +56,12 @@ fn answered(status: u16, body: &'static str) -> Answer {
 
 fn with_services<F: Future<Output = ()>>(answers: Vec<Answer>, test: impl FnOnce(Lab, Arc<Services>) -> F) {
     let services = Arc::new(Services { answers: Mutex::new(answers.into()), ..Services::default() });
-    let settings = Settings { retry_delays: SOON, services: Some(services.clone()), ..Settings::default() };
+    let settings = Settings {
+        retry_delays: SOON,
+        services: Some(services.clone()),
+        sandbox: crate::SandboxMode::Off,
+        ..Settings::default()
+    };
     with_settings(settings, |lab| test(lab, services));
 }
 
@@ -176,7 +181,12 @@ fn a_delivery_survives_the_end_of_the_process() {
     // The first process has a service that is away for longer than the process lives.
     let away = std::iter::repeat_with(|| Err(ServiceSilence::Unreachable("away".to_owned()))).take(100_000);
     let first = Arc::new(Services { answers: Mutex::new(away.collect()), ..Services::default() });
-    let settings = Settings { retry_delays: SOON, services: Some(first.clone()), ..Settings::default() };
+    let settings = Settings {
+        retry_delays: SOON,
+        services: Some(first.clone()),
+        sandbox: crate::SandboxMode::Off,
+        ..Settings::default()
+    };
     with_settings(settings, |lab| async move {
         lab.python("F", "def handler(e, c): return 1\n").await;
         configure(&lab, "F", |config| config.on_success = Some(QUEUE.to_owned())).await;
@@ -188,6 +198,7 @@ fn a_delivery_survives_the_end_of_the_process() {
             data_dir: folder.path().to_owned(),
             retry_delays: SOON,
             services: Some(services.clone()),
+            sandbox: crate::SandboxMode::Off,
             ..Settings::default()
         };
         let control = lab.functions.engine.control.clone();

@@ -150,19 +150,23 @@ fn what_cannot_be_run_is_refused_at_once() {
 #[test]
 fn many_events_of_one_function_do_not_hold_up_another() {
     let limits = AccountLimits { concurrent_functions: 1, ..AccountLimits::AWS };
-    with_settings(Settings { retry_delays: SOON, limits, ..Settings::default() }, |lab| async move {
-        let (file, gate) = (lab.folder.path().join("seen"), lab.folder.path().join("gate"));
-        let wait = format!("import os, time\n    while not os.path.exists('{}'): time.sleep(0.005)", gate.display());
-        lab.python("Busy", &noting(&file, &wait)).await;
-        lab.python("Note", &noting(&file, "return e")).await;
-        for name in [["Busy"; 40].as_slice(), &["Note"; 3]].concat() {
-            lab.functions.enqueue(lab.invocation(name, format!(r#"{{"n": "{name}"}}"#))).await.unwrap();
-        }
-        std::fs::write(&gate, "").unwrap();
-        settled(&lab).await;
-        let seen = lines(&file);
-        assert_eq!(seen.len(), 43);
-        let last = seen.iter().rposition(|line| line.ends_with("Note")).unwrap();
-        assert!(last < 42, "the function that came late had to wait for all events of the other");
-    });
+    with_settings(
+        Settings { sandbox: crate::SandboxMode::Off, retry_delays: SOON, limits, ..Settings::default() },
+        |lab| async move {
+            let (file, gate) = (lab.folder.path().join("seen"), lab.folder.path().join("gate"));
+            let wait =
+                format!("import os, time\n    while not os.path.exists('{}'): time.sleep(0.005)", gate.display());
+            lab.python("Busy", &noting(&file, &wait)).await;
+            lab.python("Note", &noting(&file, "return e")).await;
+            for name in [["Busy"; 40].as_slice(), &["Note"; 3]].concat() {
+                lab.functions.enqueue(lab.invocation(name, format!(r#"{{"n": "{name}"}}"#))).await.unwrap();
+            }
+            std::fs::write(&gate, "").unwrap();
+            settled(&lab).await;
+            let seen = lines(&file);
+            assert_eq!(seen.len(), 43);
+            let last = seen.iter().rposition(|line| line.ends_with("Note")).unwrap();
+            assert!(last < 42, "the function that came late had to wait for all events of the other");
+        },
+    );
 }

@@ -151,7 +151,7 @@ fn what_cannot_be_run_is_refused_at_once() {
 fn many_events_of_one_function_do_not_hold_up_another() {
     let limits = AccountLimits { concurrent_functions: 1, ..AccountLimits::AWS };
     with_settings(
-        Settings { sandbox: crate::SandboxMode::Off, retry_delays: SOON, limits, ..Settings::default() },
+        Settings { sandbox: SandboxMode::Off, retry_delays: SOON, limits, ..Settings::default() },
         |lab| async move {
             let (file, gate) = (lab.folder.path().join("seen"), lab.folder.path().join("gate"));
             let wait =

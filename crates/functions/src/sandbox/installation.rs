@@ -84,7 +84,7 @@ mod tests {
         );
         assert!(
             !is_wide(Path::new("/home/ada/.nvm/versions/node/v22.1.0"))
-                && !is_wide(Path::new("/root/.pyenv/versions/3.11.7"))
+                && !is_wide(Path::new("/home/me/.pyenv/versions/3.11.7"))
         );
     }
 }

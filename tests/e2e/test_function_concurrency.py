@@ -25,7 +25,7 @@ def client(clients):
 @pytest.fixture(scope="module", autouse=True)
 def function(client):
     """The function with a published version."""
-    functions.create(client, NAME, functions.PYTHON, CODE)
+    functions.create(client, NAME, CODE)
     client.publish_version(FunctionName=NAME)
 
 

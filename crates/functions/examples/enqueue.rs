@@ -80,6 +80,7 @@ fn invocation() -> Invocation {
         trace_id: None,
         client_context: None,
         tail_log: false,
+        request_id: None,
     }
 }
 

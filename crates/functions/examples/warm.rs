@@ -89,6 +89,7 @@ async fn call(functions: &Arc<Functions>, runtime: &str, event: &'static str) ->
         trace_id: None,
         client_context: None,
         tail_log: false,
+        request_id: None,
     };
     match functions.invoke(invocation).await.map_err(|refusal| format!("{refusal:?}"))?.outcome {
         Outcome::Returned(payload) => Ok(payload),

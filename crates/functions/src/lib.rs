@@ -252,17 +252,7 @@ impl Functions {
     /// # Errors
     /// As [`InvokeFunction::invoke`].
     pub async fn invoke_from_anywhere(&self, invocation: Invocation) -> Result<Invoked, InvokeRefusal> {
-        self.invoke_as(invocation, None).await
-    }
-
-    /// As [`invoke_from_anywhere`](Functions::invoke_from_anywhere), under a request id that the caller has made.
-    pub(crate) async fn invoke_as(
-        &self,
-        invocation: Invocation,
-        request_id: Option<String>,
-    ) -> Result<Invoked, InvokeRefusal> {
-        let (mut call, admitted) = self.admit(invocation)?;
-        call.request_id = request_id;
+        let (call, admitted) = self.admit(invocation)?;
         self.run_admitted(call, admitted).await
     }
 
@@ -281,17 +271,7 @@ impl Functions {
     /// # Errors
     /// As [`InvokeFunction::invoke`].
     pub async fn stream_from_anywhere(&self, invocation: Invocation) -> Result<Streaming, InvokeRefusal> {
-        self.stream_as(invocation, None).await
-    }
-
-    /// As [`stream_from_anywhere`](Functions::stream_from_anywhere), under a request id that the caller has made.
-    pub(crate) async fn stream_as(
-        &self,
-        invocation: Invocation,
-        request_id: Option<String>,
-    ) -> Result<Streaming, InvokeRefusal> {
-        let (mut call, admitted) = self.admit(invocation)?;
-        call.request_id = request_id;
+        let (call, admitted) = self.admit(invocation)?;
         let (begun, began) = oneshot::channel();
         let work = StreamWork { call, admitted, begun };
         let gone = || InvokeRefusal::Unavailable { reason: "no data thread is running".to_owned() };
@@ -326,14 +306,14 @@ impl Functions {
 
     /// Finds the version, asks the policy and takes a place under the limits.
     fn admit(&self, invocation: Invocation) -> Result<(Call, Admitted), InvokeRefusal> {
-        let Invocation { function_arn, payload, caller, trace_id, client_context, tail_log } = invocation;
+        let Invocation { function_arn, payload, caller, trace_id, client_context, tail_log, request_id } = invocation;
         invoke::check_size(&payload)?;
         let version = self.index.resolve(&function_arn, &caller)?;
         let trace_id = if version.settings.traced { invoke::sampled(trace_id) } else { trace_id };
         let (version, admitted) = concurrency::admit(version)?;
         let version = hot_reload::follow(&self.engine, version);
         Ok((
-            Call { version, invoked_arn: function_arn, payload, trace_id, client_context, tail_log, request_id: None },
+            Call { version, invoked_arn: function_arn, payload, trace_id, client_context, tail_log, request_id },
             admitted,
         ))
     }
@@ -361,7 +341,7 @@ impl InvokeFunction for Functions {
     }
 
     fn enqueue(&self, invocation: Invocation) -> LocalFuture<'_, Result<String, InvokeRefusal>> {
-        Box::pin(self.queue.accept(self, invocation, None))
+        Box::pin(self.queue.accept(self, invocation))
     }
 
     fn invoke_streaming(&self, invocation: Invocation) -> LocalFuture<'_, Result<Streaming, InvokeRefusal>> {

@@ -22,6 +22,8 @@ pub struct Invocation {
     pub client_context: Option<String>,
     /// Whether the last 4 KB of the log are wanted with the answer.
     pub tail_log: bool,
+    /// The id that the invocation gets, a UUID; one of its own where the caller's request has none to share.
+    pub request_id: Option<String>,
 }
 
 /// Who asks for an invocation.

@@ -47,11 +47,11 @@ pub(super) async fn invoke(
         return Ok(output.into());
     }
     if input.invocation_type.as_deref() == Some("Event") {
-        functions.queue.accept(&functions, invocation, Some(call.request_id)).await.map_err(refusal)?;
+        functions.queue.accept(&functions, invocation).await.map_err(refusal)?;
         let output = model::InvocationResponse { status_code: Some(202), ..model::InvocationResponse::default() };
         return Ok(output.into());
     }
-    let invoked = functions.invoke_as(invocation, Some(call.request_id)).await.map_err(refusal)?;
+    let invoked = functions.invoke_from_anywhere(invocation).await.map_err(refusal)?;
     let (function_error, payload) = match invoked.outcome {
         Outcome::Returned(payload) => (None, payload),
         Outcome::Failed(payload) => (Some("Unhandled".to_owned()), payload),
@@ -79,7 +79,7 @@ pub(super) async fn invoke_async(
     let asked =
         Asked { function_name: &input.function_name, qualifier: None, payload, client_context: None, tail_log: false };
     let (invocation, _) = functions.invocation(&call, asked)?;
-    functions.queue.accept(&functions, invocation, Some(call.request_id)).await.map_err(refusal)?;
+    functions.queue.accept(&functions, invocation).await.map_err(refusal)?;
     Ok(model::InvokeAsyncResponse { status: Some(202) })
 }
 
@@ -104,6 +104,7 @@ impl Functions {
             trace_id: Some(trace.clone()),
             client_context: asked.client_context.map(client_context).transpose()?,
             tail_log: asked.tail_log,
+            request_id: Some(call.request_id.clone()),
         };
         Ok((invocation, trace))
     }
@@ -165,8 +166,7 @@ pub(super) fn refusal(refusal: InvokeRefusal) -> ApiError {
         InvokeRefusal::NotFound { function_arn } => not_found(format!("Function not found: {function_arn}")),
         InvokeRefusal::NotPermitted => ApiError::access_denied("The function's policy does not allow this invocation."),
         InvokeRefusal::TooManyRequests { reason } => {
-            let error = refuse(&errors::TOO_MANY_REQUESTS_EXCEPTION, "Rate Exceeded.");
-            error.with_member("Reason", reason).with_retry_after(1)
+            refuse(&errors::TOO_MANY_REQUESTS_EXCEPTION, "Rate Exceeded.").with_member("Reason", reason)
         }
         InvokeRefusal::NotReady { state } => conflict(format!(
             "The operation cannot be performed at this time. The function is currently in the following state: {state}"

@@ -38,7 +38,7 @@ pub(super) async fn invoke_with_response_stream(
         let output = model::InvokeWithResponseStreamResponse { status_code: Some(204), ..Default::default() };
         return Ok(output.into());
     }
-    let streaming = functions.stream_as(invocation, Some(call.request_id)).await.map_err(refusal)?;
+    let streaming = functions.stream_from_anywhere(invocation).await.map_err(refusal)?;
     let Streaming { executed_version, content_type, parts, .. } = streaming;
     let output = model::InvokeWithResponseStreamResponse {
         status_code: Some(200),

@@ -150,12 +150,12 @@ impl Queue {
             trace_id: queued.trace_id.clone(),
             client_context: queued.client_context.clone(),
             tail_log: false,
+            request_id: Some(queued.request_id.clone()),
         };
         let (ran, event) = match functions.admit(invocation) {
             Ok((mut call, admitted)) => {
                 let event = Bytes::from(self.event(functions, lane, row).await?);
                 call.payload = event.clone();
-                call.request_id = Some(queued.request_id.clone());
                 (functions.run_admitted(call, admitted).await, event)
             }
             Err(refusal) => (Err(refusal), Bytes::new()),

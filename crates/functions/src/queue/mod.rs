@@ -110,9 +110,8 @@ impl Queue {
         self: &Arc<Self>,
         functions: &Functions,
         invocation: Invocation,
-        request_id: Option<String>,
     ) -> Result<String, InvokeRefusal> {
-        let Invocation { function_arn, payload, caller, trace_id, client_context, .. } = invocation;
+        let Invocation { function_arn, payload, caller, trace_id, client_context, request_id, .. } = invocation;
         if payload.len() > EVENT_BYTES {
             let message = format!(
                 "{} byte payload is too large for the Event invocation type (limit {EVENT_BYTES} bytes)",

@@ -74,7 +74,7 @@ pub(crate) fn report(mode: SandboxMode, layers: &[Layer]) -> Result<(), String> 
     match mode {
         SandboxMode::Strict if !missing.is_empty() => return Err(missing),
         SandboxMode::Off => {
-            tracing::warn!("functions run without a sandbox (--sandbox off): they can read this user's files")
+            tracing::warn!("functions run without a sandbox (--sandbox off): they can read this user's files");
         }
         SandboxMode::Strict | SandboxMode::Auto => {
             tracing::info!(active = names(&Layer::is_active), "functions are sandboxed");

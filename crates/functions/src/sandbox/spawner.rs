@@ -64,7 +64,9 @@ impl Spawner {
         std::thread::Builder::new().name("function-spawner".to_owned()).spawn(move || {
             let mut last: Option<Child> = None;
             for answer in received {
-                last.take().map(end);
+                if let Some(child) = last.take() {
+                    end(child);
+                }
                 let started = begin(&settings).map(|(child, launcher)| {
                     last = Some(child);
                     launcher
@@ -72,7 +74,9 @@ impl Spawner {
                 // Whoever asked may be gone.
                 let _ = answer.send(started);
             }
-            last.take().map(end);
+            if let Some(child) = last {
+                end(child);
+            }
         })?;
         let mut first = ask(&wanted)?;
         let memory = match is_active(&first.layers, "files") {

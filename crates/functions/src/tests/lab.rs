@@ -138,6 +138,7 @@ impl Lab {
             trace_id: None,
             client_context: None,
             tail_log: false,
+            request_id: None,
         }
     }
 

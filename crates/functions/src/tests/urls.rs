@@ -195,6 +195,7 @@ fn the_policy_says_who_may_call_by_url() {
                 trace_id: None,
                 client_context: None,
                 tail_log: false,
+                request_id: None,
             };
             match lab.functions.invoke(invocation).await {
                 Ok(_) => true,

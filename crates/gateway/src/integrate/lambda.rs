@@ -82,6 +82,7 @@ pub(super) fn invocation(
         trace_id: trace.map(str::to_owned),
         client_context: None,
         tail_log: false,
+        request_id: None,
     };
     Ok((invocation, *proxy))
 }

@@ -51,6 +51,7 @@ async fn answer(thread: &Thread, exchange: &UrlExchange, body: Incoming) -> Resu
         trace_id: Some(exchange.trace.sent.to_string()),
         client_context: None,
         tail_log: false,
+        request_id: Some(exchange.ids.request_id().to_owned()),
     };
     drop::<Bytes>(body);
     // The function answers, and its answer becomes the response.

@@ -225,7 +225,7 @@ class Current:
     request_id = ""
 
 
-JSON_LOG = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
+JSON_LOG = False  # known when it is known which function this is
 
 
 def json_formatter(logging):
@@ -400,7 +400,7 @@ def become():
 
 def know_function():
     """Reads from the variables what is the same for all events."""
-    global encode
+    global encode, JSON_LOG
     names = {
         "log_group_name": "AWS_LAMBDA_LOG_GROUP_NAME",
         "log_stream_name": "AWS_LAMBDA_LOG_STREAM_NAME",
@@ -411,6 +411,7 @@ def know_function():
     for name, variable in names.items():
         setattr(LambdaContext, name, os.environ.get(variable))
     encode = make_encoder()
+    JSON_LOG = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
 
 def main():

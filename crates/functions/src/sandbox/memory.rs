@@ -2,7 +2,7 @@
 //!
 //! The resource limits bound one process; this bounds the sum. First the sum of resident pages is taken, which is cheap but
 //! counts shared pages (the interpreter's) once for each process; only when that exceeds the limit are they shared out. An
-//! environment whose use does not change is looked at less and less often, so that many idle ones cost little.
+//! environment whose use hardly changes is looked at less and less often, so that many idle ones cost little.
 
 use std::fs::File;
 use std::io::Read;
@@ -79,7 +79,7 @@ impl Watched {
             environment.kill();
             return false;
         }
-        self.pause = if used == self.used { (self.pause * 2).min(LATEST) } else { SOONEST };
+        self.pause = if used.abs_diff(self.used) < self.limit / 32 { (self.pause * 2).min(LATEST) } else { SOONEST };
         self.used = used;
         self.due = now + self.pause;
         true

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::lab::{on_data_thread, runtime};
 
 const LOOK: &str = "
-import json, os, resource
+import json, os, resource, sys
 def handler(e, c):
     status = dict(map(str.strip, line.split(':', 1)) for line in open('/proc/self/status') if ':' in line)
     links = {}
@@ -13,10 +13,12 @@ def handler(e, c):
         try: links[name] = os.readlink('/proc/self/fd/' + name).split(':')[0]
         except OSError: pass
     task, tmp = os.environ['LAMBDA_TASK_ROOT'], os.environ.get('TMPDIR', '/tmp')
+    # An interpreter that is installed in the host's /tmp is seen there.
+    shown = [part.split('/')[2] for part in (sys.prefix, sys.base_prefix) if part.startswith('/tmp/')]
     own = os.open(tmp + '/own', os.O_CREAT | os.O_WRONLY)
     return {'links': links, 'status': status, 'leader': [os.getpid(), os.getpgid(0), os.getsid(0)],
             'limits': {n: resource.getrlimit(getattr(resource, 'RLIMIT_' + n))[0] for n in ('NOFILE', 'CORE', 'DATA', 'FSIZE')},
-            'cwd': os.getcwd() == task, 'task': task, 'tmp': os.listdir(tmp), 'changes': os.access(task, os.W_OK),
+            'cwd': os.getcwd() == task, 'task': task, 'tmp': [name for name in os.listdir(tmp) if name not in shown], 'changes': os.access(task, os.W_OK),
             'user': [os.getuid(), os.getgid()], 'umask': oct(os.umask(0))}
 ";
 

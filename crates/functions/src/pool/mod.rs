@@ -59,7 +59,12 @@ pub(crate) struct Shard {
     something_to_freeze: Notify,
 }
 
-type Waiter = oneshot::Sender<Result<Environment, StartFailure>>;
+/// A call that stands in line.
+struct Waiter {
+    served: oneshot::Sender<Result<Environment, StartFailure>>,
+    /// It only waits a moment for one of those that run, instead of taking another.
+    patient: bool,
+}
 
 /// Where a call is to be run.
 pub(crate) enum Place {
@@ -103,7 +108,7 @@ impl Shard {
     ) -> Result<Place, StartFailure> {
         if self.paces.is_worth_waiting(version.serial) {
             // One that runs is about to be free: cheaper than another process, woken or started.
-            let freed = self.queue(version);
+            let freed = self.queue(version, true);
             if let Ok(Ok(served)) = tokio::time::timeout(PATIENCE, freed).await {
                 return served.map(Place::Here);
             }
@@ -121,7 +126,7 @@ impl Shard {
         if let Some(failure) = version.crash_loop.refusal(Instant::now()) {
             return Err(failure);
         }
-        let served = self.queue(version);
+        let served = self.queue(version, false);
         self.start_another(version);
         served.await.unwrap_or(Err(StartFailure::Unavailable("Frontgate is shutting down".to_owned()))).map(Place::Here)
     }
@@ -146,8 +151,10 @@ impl Shard {
         if environment.is_spent() {
             return self.end(environment);
         }
-        while let Some(waiter) = self.next_waiter(serial) {
-            match waiter.send(Ok(environment)) {
+        // Where more run than are good for each other, those who can wait for one of these do.
+        let patient_too = !self.paces.is_worth_waiting(serial);
+        while let Some(waiter) = self.next_waiter(serial, patient_too) {
+            match waiter.served.send(Ok(environment)) {
                 Ok(()) => return,
                 // The caller has gone; the next one gets it.
                 Err(Ok(back)) => environment = back,
@@ -217,21 +224,21 @@ impl Shard {
     }
 
     /// Stands in line for the next environment of a version that is freed or started.
-    fn queue(&self, version: &Version) -> oneshot::Receiver<Result<Environment, StartFailure>> {
-        let (waiter, served) = oneshot::channel();
-        self.waiting.borrow_mut().entry(version.serial).or_default().push_back(waiter);
-        served
+    fn queue(&self, version: &Version, patient: bool) -> oneshot::Receiver<Result<Environment, StartFailure>> {
+        let (served, waits) = oneshot::channel();
+        self.waiting.borrow_mut().entry(version.serial).or_default().push_back(Waiter { served, patient });
+        waits
     }
 
     /// Whether somebody still stands in line for a version.
     pub(crate) fn is_waited_for(&self, serial: u64) -> bool {
-        self.waiting.borrow().get(&serial).is_some_and(|line| line.iter().any(|waiter| !waiter.is_closed()))
+        self.waiting.borrow().get(&serial).is_some_and(|line| line.iter().any(|waiter| !waiter.served.is_closed()))
     }
 
-    fn next_waiter(&self, serial: u64) -> Option<Waiter> {
+    fn next_waiter(&self, serial: u64, patient_too: bool) -> Option<Waiter> {
         let mut waiting = self.waiting.borrow_mut();
         let queue = waiting.get_mut(&serial)?;
-        let waiter = queue.pop_front();
+        let waiter = queue.remove(queue.iter().position(|waiter| patient_too || !waiter.patient)?);
         if queue.is_empty() {
             waiting.remove(&serial);
         }
@@ -239,8 +246,8 @@ impl Shard {
     }
 
     fn tell_failure(&self, version: &Version, mut failure: StartFailure) {
-        while let Some(waiter) = self.next_waiter(version.serial) {
-            match waiter.send(Err(failure)) {
+        while let Some(waiter) = self.next_waiter(version.serial, true) {
+            match waiter.served.send(Err(failure)) {
                 Err(Err(back)) => failure = back,
                 _ => return,
             }

@@ -18,6 +18,15 @@ def handler(event, context):
 """
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server whose functions may write where the tests read."""
+    server = Server(tmp_path_factory.mktemp("server"), "--runtime-substitution", "--sandbox", "off")
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def notes(tmp_path):
     """The file into which the functions of a test write what they have got."""
@@ -69,7 +78,7 @@ def test_what_was_accepted_survives_a_kill(tmp_path, notes):
     from conftest import Clients
 
     gate = tmp_path / "gate"
-    server = Server(tmp_path, "--runtime-substitution")
+    server = Server(tmp_path, "--runtime-substitution", "--sandbox", "off")
     server.start()
     try:
         more = f"import os, time\n    while not os.path.exists({str(gate)!r}): time.sleep(0.01)"

@@ -81,7 +81,8 @@ def test_powertools(deploy, server, tmp_path):
     # Logger and metrics write JSON; the tracer finds no daemon and must not mind.
     def printed():
         lines = [line for line in server.log().splitlines() if f"powertools-{deploy.kind}" in line and "{" in line]
-        return lines if any("NotesAdded" in line for line in lines) else None
+        awaited = ("NotesAdded", "RuntimeError")
+        return lines if all(any(word in line for line in lines) for word in awaited) else None
 
     lines = processes.poll(printed, 20, pause=0.2)
     # The name of the function follows.

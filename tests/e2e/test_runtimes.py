@@ -11,8 +11,9 @@ import zipfile
 
 import awslambdaric
 import pytest
+from conftest import Clients
 from harness import functions, processes
-from harness.server import binary
+from harness.server import Server, binary
 
 # Functions that bring their own program see the system's folders alone.
 SYSTEM = pathlib.Path(f"/usr/bin/python3.{sys.version_info.minor}")
@@ -163,3 +164,22 @@ def test_an_extension_that_crashes_fails_the_function(client, invoke):
     assert answer["FunctionError"] == "Unhandled"
     assert error["errorType"] == "Extension.Crash"
     assert error["errorMessage"].endswith("Error: exit code 3")
+
+
+def test_what_stands_beside_frontgate_is_no_extension(tmp_path):
+    """A function without layers has no /opt, whatever is in the folder that Frontgate was started in."""
+    for name in ("extensions/beside", "bootstrap"):
+        # The server is started in this folder.
+        program = tmp_path / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+    server = Server(tmp_path, "--runtime-substitution")
+    server.start()
+    try:
+        client = Clients(server)("lambda")
+        functions.create(client, "Plain", "def handler(event, context): return event\n")
+        answer = client.invoke(FunctionName="Plain", Payload=b'"same"')
+        assert ("FunctionError" in answer, answer["Payload"].read()) == (False, b'"same"')
+    finally:
+        server.stop()

@@ -348,9 +348,12 @@ impl Engine {
         let is_provided = matches!(interpreter.runtime, Runtime::Provided(_));
         // Where we find the files that the programs find in `places`.
         let ours = match &surroundings.contents {
-            Some(Contents { code, opt }) => {
-                Places { task: code.clone(), opt: opt.clone().unwrap_or_default(), runtime: PathBuf::new() }
-            }
+            // Without layers there is nothing to find, and nothing must be looked for beside Frontgate.
+            Some(Contents { code, opt }) => Places {
+                task: code.clone(),
+                opt: opt.clone().unwrap_or_else(|| places.opt.clone()),
+                runtime: PathBuf::new(),
+            },
             None => places.clone(),
         };
         let wrapper = if is_provided { None } else { runtimes::wrapper(&settings.variables, places) };

@@ -125,7 +125,10 @@ def sacrifice(service, clients, port):
         }
     if service == "lambda":
         client = clients("lambda")
-        functions.create(client, name, "def handler(event, context):\n    return event\n")
+        arn = functions.create(client, name, "def handler(event, context):\n    return event\n")
+        client.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1)
+        client.create_function_url_config(FunctionName=name, AuthType="NONE")
+        client.publish_layer_version(LayerName=name, Content={"ZipFile": functions.archive({"x": "x"})})
         client.publish_version(FunctionName=name)
         client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
         functions.allow_gateway(client, name)
@@ -141,6 +144,11 @@ def sacrifice(service, clients, port):
             "Action": "lambda:InvokeFunction",
             "Principal": "apigateway.amazonaws.com",
             "Payload": b"{}",
+            "InvokeArgs": b"{}",
+            "LayerName": name,
+            "VersionNumber": 1,
+            "Resource": arn,
+            "TagKeys": ["x"],
         }
     if service == "iam":
         client = clients("iam")
@@ -203,8 +211,7 @@ def test_an_operation_called_wrongly_answers_with_an_error(service, name, server
 
 
 def test_the_model_gives_calls_that_work(server, clients, fixed):
-    """The proof that the calls above fail for what is wrong with them: unspoilt, most of them succeed; the others need
-    something that is there, or is not there yet."""
+    """The proof that the calls above fail for what is wrong with them: unspoilt, most of them succeed."""
     refused = []
     for service, name in implemented():
         operation = Operation(service, name)
@@ -223,7 +230,7 @@ def test_the_model_gives_calls_that_work(server, clients, fixed):
         status, _, content, _ = Caller(server.port).send(method, path, headers, body)
         if status >= 400:
             refused.append((name, status, content[:150]))
-    assert len(refused) <= len(implemented()) // 4, refused
+    assert len(refused) <= len(implemented()) // 5, refused
 
 
 def wanted(operation, member):

@@ -1,4 +1,4 @@
-"""Runtimes: what the host has, wrapper scripts, AWS's own client of the Runtime API."""
+"""Runtimes: what the host has, wrapper scripts, AWS's own clients of the Runtime API."""
 
 import io
 import json
@@ -12,7 +12,7 @@ import zipfile
 import awslambdaric
 import pytest
 from conftest import Clients
-from harness import functions, processes
+from harness import functions, processes, samples
 from harness.server import Server, binary
 
 # Functions that bring their own program see the system's folders alone.
@@ -121,6 +121,39 @@ def handler(event, context):
     answer, error = invoke("Client", "raise")
     assert answer["FunctionError"] == "Unhandled"
     assert (error["errorType"], error["errorMessage"]) == ("KeyError", "'broken'")
+
+
+def test_aws_s_own_client_for_node_runs_a_function(client, invoke):
+    installed = samples.APPS / "ric" / "node_modules"
+    client_files = [installed / "aws-lambda-ric" / part for part in ("package.json", "bin", "dist")]
+    assert (client_files[-1] / "rapid-client.node").exists(), "aws-lambda-ric is not installed; run scripts/set-up"
+    paths = [path for part in client_files for path in [part, *part.rglob("*")] if path.is_file()]
+    files = {f"node_modules/{path.relative_to(installed)}": path.read_bytes() for path in paths}
+    files["bootstrap"] = '#!/bin/sh\nexec node node_modules/aws-lambda-ric/bin/index.mjs "$_HANDLER"\n'
+    files["app.mjs"] = """
+export const handler = async (event, context) => {
+  if (event === "raise") throw new TypeError("broken");
+  return [event, context.functionName, context.awsRequestId, context.getRemainingTimeInMillis() > 0];
+};
+export const streamed = awslambda.streamifyResponse(async (event, stream) => {
+  for (const part of event) stream.write(part);
+  stream.end();
+});
+export const called = (event, context, callback) => setTimeout(() => callback(null, { called: event }), 1);
+"""
+    create(client, "NodeClient", "provided.al2023", files)
+    for number in range(3):
+        answer, result = invoke("NodeClient", {"n": number})
+        assert result == [{"n": number}, "NodeClient", answer["ResponseMetadata"]["RequestId"], True]
+    answer, error = invoke("NodeClient", "raise")
+    assert answer["FunctionError"] == "Unhandled"
+    assert (error["errorType"], error["errorMessage"]) == ("TypeError", "broken")
+    assert invoke("NodeClient", 7)[1][0] == 7
+    create(client, "NodeClientCalled", "provided.al2023", files, Handler="app.called")
+    assert invoke("NodeClientCalled", 7)[1] == {"called": 7}
+    create(client, "NodeClientStreams", "provided.al2023", files, Handler="app.streamed")
+    events = client.invoke_with_response_stream(FunctionName="NodeClientStreams", Payload=b'["a", "bc"]')["EventStream"]
+    assert b"".join(event["PayloadChunk"]["Payload"] for event in events if "PayloadChunk" in event) == b"abc"
 
 
 def test_programs_that_cannot_be_run_are_told(client, invoke):

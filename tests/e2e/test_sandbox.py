@@ -110,6 +110,9 @@ def share(event):
             time.sleep(100)
     time.sleep(100)
 
+def crash(event):
+    os._exit(1)
+
 def daemon(event):
     if os.fork() == 0:
         os.setsid()
@@ -265,6 +268,24 @@ def test_its_temporary_folder_is_bounded(place):
     needs(layers, "files")
     written, why = do(client, "fill")
     assert (why, 400 < written <= 512) == ("ENOSPC", True), (written, why)
+
+
+def test_its_temporary_folder_outlives_a_timeout(place):
+    layers, client, _ = place
+    needs(layers, "files")
+    functions.create(client, "Kept", SOURCE, Timeout=2, MemorySize=256)
+
+    def call(**event):
+        return client.invoke(FunctionName="Kept", Payload=json.dumps(event))
+
+    assert "FunctionError" not in call(do="write", paths=["/tmp/kept"])
+    assert "Task timed out" in json.loads(call(do="daemon", name="kept", stay=30)["Payload"].read())["errorMessage"]
+    told = call(do="look")
+    assert json.loads(told["Payload"].read())["tmp"].count("kept") == 1
+    # What came in its place may change what it has found.
+    assert json.loads(call(do="write", paths=["/tmp/kept", "/tmp/more"])["Payload"].read())["/tmp/kept"] == "None"
+    assert json.loads(call(do="crash")["Payload"].read())["errorType"] == "Runtime.ExitError"
+    assert {"kept", "more"} <= set(json.loads(call(do="look")["Payload"].read())["tmp"])
 
 
 def test_memory_is_bounded_over_all_processes(place):

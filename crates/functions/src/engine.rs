@@ -315,6 +315,8 @@ impl Engine {
         if version.folder.is_some() {
             hot_reload::keep_clean(&mut variables);
         }
+        // Nobody else has a use for it, should the start come to nothing.
+        let remains = version.remnants.take().map(Arc::new);
         let places = Places {
             task: copy.task(),
             opt: opt.unwrap_or_else(|| self.directory.join("opt")),
@@ -322,9 +324,11 @@ impl Engine {
         };
         let surroundings = Surroundings {
             number,
+            user: remains.as_ref().map_or(number, |remains| remains.user),
             contents,
             installation: sandbox::installation(&interpreter.program),
             temporary_mb: settings.temporary_mb,
+            remains,
         };
         let process = match self.process(version, &interpreter, (&places, surroundings), variables) {
             Ok(process) => process,
@@ -417,14 +421,17 @@ impl Engine {
         variables: &[(String, String)],
     ) -> Option<Started> {
         let contents = surroundings.contents.as_ref()?;
-        if !self.spares.are_wanted() || !spares::is_fit(&settings.variables, contents) {
+        // The files of another's `/tmp` belong to another user than a spare is.
+        if surroundings.remains.is_some() || !self.spares.are_wanted() || !spares::is_fit(&settings.variables, contents)
+        {
             return None;
         }
         let [at_start, sent] = spares::part(variables);
         let launch = self.runtimes.launch(interpreter, at_start, places, settings.memory_mb, None);
         let kind = Kind { launch, temporary_mb: surroundings.temporary_mb };
         let number = self.next_environment.fetch_add(1, Ordering::Relaxed);
-        let started = self.spares.take(&kind, Surroundings { number, contents: None, ..surroundings.clone() })?;
+        let started =
+            self.spares.take(&kind, Surroundings { number, user: number, contents: None, ..surroundings.clone() })?;
         match self.spares.settle(&started, contents.clone(), sent) {
             Ok(()) => Some(started),
             Err(error) => {

@@ -9,7 +9,7 @@ use store::blobs::Digest;
 use crate::concurrency::{FunctionPlaces, Provisioning};
 use crate::hot_reload::Folder;
 use crate::package::Tree;
-use crate::pool::CrashLoop;
+use crate::pool::{CrashLoop, Remnants};
 use crate::records::LogLevels;
 
 /// One version of one function in one revision. An update of `$LATEST` makes a new one, so that environments of the old
@@ -26,6 +26,8 @@ pub(crate) struct Version {
     pub(crate) provisioning: Provisioning,
     /// Whether it ends while it loads, again and again.
     pub(crate) crash_loop: CrashLoop,
+    /// What environments have left that its failures ended.
+    pub(crate) remnants: Remnants,
     /// The unpacked code, from the first start on.
     pub(crate) tree: OnceLock<Arc<Tree>>,
     /// What it finds at `/opt`, from the first start on; nothing where it has no layers.
@@ -93,6 +95,7 @@ impl Version {
             places,
             provisioning: Provisioning::default(),
             crash_loop: CrashLoop::default(),
+            remnants: Remnants::default(),
             tree: OnceLock::new(),
             opt: OnceLock::new(),
             retired: AtomicBool::new(false),

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::companion::Companion;
 use super::frame::{self, Answer, Progress, REQUEST_ID};
 use super::output::Output;
+use super::remnants::Remnants;
 use crate::sandbox::Process;
 use crate::version::Version;
 
@@ -277,6 +278,9 @@ impl Environment {
 impl Drop for Environment {
     /// Nobody can reach the process any more.
     fn drop(&mut self) {
+        if self.is_spent() {
+            Remnants::leave(&self.version, self.life.process());
+        }
         if self.companion.is_some() {
             // What is told to end needs its time for it.
             self.thaw();

@@ -15,6 +15,7 @@ mod lease;
 mod line;
 mod output;
 mod pace;
+mod remnants;
 mod report;
 mod start;
 
@@ -34,6 +35,7 @@ pub(crate) use environment::{Environment, NoAnswer};
 pub(crate) use frame::{Answer, InvokeHeader, REQUEST_ID};
 pub(crate) use lease::Lease;
 pub(crate) use line::StartLine;
+pub(crate) use remnants::Remnants;
 pub(crate) use start::StartFailure;
 
 use crate::engine::{Engine, Message};

@@ -175,17 +175,14 @@ impl Init {
     }
 }
 
-/// Takes the environment's place. Returns what Frontgate sees of it: its `/proc` and, where code is to come, its mounts.
+/// Takes the environment's place. Returns what Frontgate sees of it: its `/proc` and its mounts.
 fn settle(start: &Start) -> Step<(OwnedFd, Option<OwnedFd>)> {
     let mut mounts = None;
     if let Some((trees, ids)) = &start.place {
         let surroundings = &start.surroundings;
-        root::settle(trees, surroundings.temporary_mb, ids.of(surroundings.number))
-            .map_err(|error| ("files", error))?;
-        if surroundings.contents.is_none() {
-            mounts = Some(namespaces::mounts().map_err(|error| ("files", error))?);
-        }
-        namespaces::enter_as(*ids, surroundings.number).map_err(|error| ("user namespace", error))?;
+        root::settle(trees, surroundings.temporary_mb, ids.of(surroundings.user)).map_err(|error| ("files", error))?;
+        mounts = Some(namespaces::mounts().map_err(|error| ("files", error))?);
+        namespaces::enter_as(*ids, surroundings.user).map_err(|error| ("user namespace", error))?;
         // The function runs as the same user, and has no business in this process's memory.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| ("user namespace", error.into()))?;
     } else {

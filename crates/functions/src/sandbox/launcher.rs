@@ -139,8 +139,9 @@ fn try_in_child(setup: &Setup) -> Result<(), (String, String)> {
 
 fn try_all(setup: &Setup) -> Result<(), (&'static str, io::Error)> {
     let (mut roots, ids) = enter(setup)?;
-    let surroundings = Surroundings { number: 0, contents: None, installation: Vec::new(), temporary_mb: 1 };
-    let trees = roots.take(&surroundings).map_err(|error| ("files", error))?;
+    let surroundings =
+        Surroundings { number: 0, contents: None, installation: Vec::new(), temporary_mb: 1, user: 0, remains: None };
+    let trees = roots.take(&surroundings, None).map_err(|error| ("files", error))?;
     let (told, tell) = channel::pair().map_err(|error| ("namespaces", error))?;
     match namespaces::clone(NAMESPACES).map_err(|error| ("namespaces", error))? {
         Cloned::Child => {
@@ -168,9 +169,11 @@ impl Launcher {
     fn obey(&mut self, order: Order, descriptors: Vec<OwnedFd>) {
         match order {
             Order::Launch(surroundings) => {
+                let mut descriptors = descriptors;
+                let predecessor = if descriptors.len() > 4 { descriptors.pop() } else { None };
                 let Ok([control, socket, output, programs]) = <[OwnedFd; 4]>::try_from(descriptors) else { return };
                 let answer = control.try_clone();
-                if let Err(failure) = self.launch(surroundings, control, socket, output, programs)
+                if let Err(failure) = self.launch(surroundings, predecessor, control, socket, output, programs)
                     && let Ok(answer) = answer
                 {
                     let _ = channel::send(&answer, &Report::Failed(failure), &[]);
@@ -190,6 +193,7 @@ impl Launcher {
     fn launch(
         &mut self,
         surroundings: Surroundings,
+        predecessor: Option<OwnedFd>,
         control: OwnedFd,
         socket: OwnedFd,
         output: OwnedFd,
@@ -197,7 +201,7 @@ impl Launcher {
     ) -> Result<(), Failure> {
         let place = match &mut self.place {
             Some((roots, ids)) => {
-                let trees = roots.take(&surroundings);
+                let trees = roots.take(&surroundings, predecessor.as_ref());
                 Some((trees.map_err(|error| Failure::new("mounts", &error))?, *ids))
             }
             None => None,

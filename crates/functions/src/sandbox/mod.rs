@@ -45,7 +45,7 @@ pub use launcher::run_if_asked;
 pub(crate) use layers::report;
 pub use layers::{Layer, LayerState, SandboxMode, examine_sandbox};
 pub(crate) use order::{Contents, Surroundings};
-pub(crate) use process::Process;
+pub(crate) use process::{Process, Remains};
 pub(crate) use spawner::{Spawner, SpawnerSettings};
 
 /// Where our bootstraps are in an environment that sees files of its own.

@@ -2,8 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::process::Remains;
 
 /// The word on the command line that makes a program the launcher.
 pub(super) const HIDDEN_ARGUMENT: &str = "--functions-launcher";
@@ -30,7 +33,7 @@ pub(super) struct Ready {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// Start an environment. With it come: the channel for its [`Report`]s, the framed socket, the end of the pipe for
-    /// its output, and a file with its [`Programs`].
+    /// its output, a file with its [`Programs`], and the mount namespace of the one whose `/tmp` it takes over, if any.
     Launch(Surroundings),
     /// Make code and layers appear in an environment that was launched without. With it come: the channel for a
     /// [`Report`], and the environment's mount namespace.
@@ -40,14 +43,20 @@ pub(super) enum Order {
 /// What an environment sees and has.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Surroundings {
-    /// Its number; decides under which user it runs where Frontgate is root.
+    /// Its number.
     pub(crate) number: u64,
+    /// Decides under which user it runs where Frontgate is root: its number, or the `user` of the one whose `/tmp` it takes
+    /// over.
+    pub(crate) user: u64,
     /// What is at `/var/task` and `/opt`; nothing where that comes later.
     pub(crate) contents: Option<Contents>,
     /// Folders and files of the host that the interpreter needs, at their own paths; those below `/usr` are there anyway.
     pub(crate) installation: Vec<PathBuf>,
     /// The size of `/tmp`, in MB.
     pub(crate) temporary_mb: u32,
+    /// Whose `/tmp` it takes over.
+    #[serde(skip)]
+    pub(crate) remains: Option<Arc<Remains>>,
 }
 
 /// A function's code and layers.
@@ -95,7 +104,7 @@ pub(super) enum Report {
     /// The first process is there. With it comes a descriptor of it.
     Cloned { pid: i32 },
     /// The environment is there, and the program runs under this number as its own `/proc` has it (0: there is none). With
-    /// it come that `/proc`, a descriptor of the program, and, where the code is to come later, the mount namespace.
+    /// it come that `/proc`, a descriptor of the program, and the mount namespace, where it has one of its own.
     Running { program: i32 },
     /// It could not be started.
     Failed(Failure),

@@ -43,8 +43,19 @@ pub(super) struct Environment {
     pub(super) control: OwnedFd,
     /// The `/proc` in which the environment's processes are found.
     pub(super) proc: OwnedFd,
-    /// Where the code is to appear, if it is not there yet.
+    /// Its mounts, where it has its own.
     pub(super) mounts: Option<OwnedFd>,
+    /// As [`Surroundings::user`](super::Surroundings::user).
+    pub(super) user: u64,
+}
+
+/// What is left of an environment when its processes have ended: its `/tmp`, as long as this is held.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    /// The mount namespace.
+    pub(super) mounts: OwnedFd,
+    /// To whom the files belong.
+    pub(crate) user: u64,
 }
 
 impl Environment {
@@ -131,6 +142,12 @@ impl Process {
             // It has ended, which is told elsewhere.
             tracing::debug!(%error, "an environment cannot be asked");
         }
+    }
+
+    /// What another environment may take over when this one has ended; nothing where it has no files of its own.
+    pub(crate) fn remains(&self) -> Option<Remains> {
+        let Environment { mounts, user, .. } = &*self.environment;
+        Some(Remains { mounts: mounts.as_ref()?.try_clone().ok()?, user: *user })
     }
 
     /// A file of the program's folder in `/proc`, such as `status`; nothing once it has ended.

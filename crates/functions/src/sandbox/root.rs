@@ -88,6 +88,8 @@ pub(super) struct Trees {
     contents: Vec<(OwnedFd, PathBuf)>,
     /// Of the interpreter, below a folder in which each environment has something of its own.
     installation: Vec<(OwnedFd, PathBuf, bool)>,
+    /// The `/tmp` of an environment that has ended.
+    temporary: Option<OwnedFd>,
 }
 
 impl Roots {
@@ -146,10 +148,14 @@ impl Roots {
         Ok(Roots { host, base: namespaces::mounts()?, installed: BTreeSet::new() })
     }
 
-    /// Takes what an environment needs from `host`, and puts what others may use too into `base`.
-    pub(super) fn take(&mut self, surroundings: &Surroundings) -> io::Result<Trees> {
+    /// Takes what an environment needs from `host`, and puts what others may use too into `base`. It gets the `/tmp` of its
+    /// predecessor, of which the mount namespace is given, if there is one.
+    pub(super) fn take(&mut self, surroundings: &Surroundings, predecessor: Option<&OwnedFd>) -> io::Result<Trees> {
         namespaces::enter_mounts(&self.host)?;
-        let taken = self.take_here(surroundings);
+        let taken = self.take_here(surroundings).and_then(|(mut trees, shared)| {
+            trees.temporary = predecessor.map(take_temporary).transpose()?;
+            Ok((trees, shared))
+        });
         namespaces::enter_mounts(&self.base)?;
         let (trees, shared) = taken?;
         for (tree, path, is_folder) in shared {
@@ -172,7 +178,7 @@ impl Roots {
             list.push((take(path)?, path.clone(), path.is_dir()));
         }
         let contents = surroundings.contents.as_ref().map_or(Ok(Vec::new()), take_contents)?;
-        Ok((Trees { contents, installation: own }, shared))
+        Ok((Trees { contents, installation: own, temporary: None }, shared))
     }
 
     /// Makes code and layers appear in an environment that runs.
@@ -190,8 +196,13 @@ impl Roots {
 
 /// Makes the copied `base` an environment's root. Runs in its first process, before that gives anything up.
 pub(super) fn settle(trees: &Trees, temporary_mb: u32, owner: u32) -> io::Result<()> {
-    let options = format!("size={temporary_mb}m,nr_inodes={TEMPORARY_FILES},mode=1777,uid={owner},gid={owner}");
-    temporary(&inside(Path::new("tmp")), &options)?;
+    match &trees.temporary {
+        Some(tree) => place(tree, &inside(Path::new("tmp")))?,
+        None => {
+            let options = format!("size={temporary_mb}m,nr_inodes={TEMPORARY_FILES},mode=1777,uid={owner},gid={owner}");
+            temporary(&inside(Path::new("tmp")), &options)?;
+        }
+    }
     mount(
         "proc",
         inside(Path::new("proc")),
@@ -218,6 +229,12 @@ fn take_contents(contents: &Contents) -> io::Result<Vec<(OwnedFd, PathBuf)>> {
         trees.push((take(opt)?, PathBuf::from("/opt")));
     }
     Ok(trees)
+}
+
+/// The `/tmp` of an environment, without what is mounted in it. Leaves the calling process in that environment's mounts.
+fn take_temporary(environment: &OwnedFd) -> io::Result<OwnedFd> {
+    namespaces::enter_mounts(environment)?;
+    clone_tree(Path::new("/tmp"), false)
 }
 
 /// A tree of the current mount namespace, not writable, to be placed elsewhere.

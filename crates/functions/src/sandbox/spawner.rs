@@ -133,7 +133,9 @@ impl Spawner {
         surroundings: Surroundings,
         memory_mb: u32,
     ) -> io::Result<Process> {
-        let passed = [theirs.control.as_fd(), theirs.socket.as_fd(), theirs.output.as_fd(), programs.as_fd()];
+        let (user, remains) = (surroundings.user, surroundings.remains.clone());
+        let mut passed = vec![theirs.control.as_fd(), theirs.socket.as_fd(), theirs.output.as_fd(), programs.as_fd()];
+        passed.extend(remains.iter().map(|remains| remains.mounts.as_fd()));
         self.order(&Order::Launch(surroundings), &passed)?;
         // Else their ends would never be seen to close.
         drop(theirs);
@@ -146,7 +148,7 @@ impl Spawner {
         let (Some(first), Some(proc)) = parts else {
             return Err(io::Error::other("the environment's first process said too little"));
         };
-        let environment = Arc::new(Environment { first, control: pipes.control.try_clone()?, proc, mounts });
+        let environment = Arc::new(Environment { first, control: pipes.control.try_clone()?, proc, mounts, user });
         if let Some(memory) = &self.memory {
             memory.add(&environment, memory_mb);
         }

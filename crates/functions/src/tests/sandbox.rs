@@ -68,3 +68,36 @@ fn memory_and_descriptors_are_bounded() {
         assert_eq!(lab.returned("Eat", "1").await, json!(1));
     });
 }
+
+#[test]
+fn what_is_in_tmp_outlives_timeouts_and_crashes_but_no_update() {
+    const KEEP: &str = "
+import os, time
+STARTED = os.urandom(8).hex()
+def handler(event, context):
+    if event == 'sleep': time.sleep(60)
+    if event == 'exit': os._exit(3)
+    with open('/tmp/notes', 'a+') as file:
+        if event is not None: file.write(event)
+        file.seek(0)
+        return [file.read(), STARTED]
+";
+    on_data_thread(|lab| async move {
+        let (lab, python) = (&lab, runtime("python"));
+        let (python, files) = (&*python, &[("index.py", KEEP)][..]);
+        let put = |seconds| lab.put("Keep", python, files, move |configuration| configuration.timeout = seconds);
+        put(3).await;
+        let first = lab.returned("Keep", "\"a\"").await;
+        assert_eq!(first[0], "a");
+        for (number, failure) in ["sleep", "exit", "sleep"].into_iter().enumerate() {
+            lab.failed("Keep", &format!("\"{failure}\"")).await;
+            // The one that comes after it may write there, too.
+            let next = lab.returned("Keep", "\"b\"").await;
+            assert_eq!(next[0], "a".to_owned() + &"b".repeat(number + 1), "{failure}");
+            assert_ne!(next[1], first[1]);
+        }
+        // An environment that is not the successor of one that has failed has nothing.
+        put(4).await;
+        assert_eq!(lab.returned("Keep", "null").await[0], "");
+    });
+}

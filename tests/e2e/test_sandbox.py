@@ -6,7 +6,9 @@ What this host does not offer is told as missing, and not tried: the tests then 
 import json
 import os
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -128,6 +130,13 @@ def daemon(event):
 """
 
 NOBODY = 65534
+
+# A command in front of another that leaves it no right to namespaces.
+FORBID = "echo 0 > /proc/sys/user/max_user_namespaces; echo 0 > /proc/sys/user/max_mnt_namespaces; exec \"$@\""
+WITHOUT_NAMESPACES = ["unshare", "--user", "--map-root-user", "sh", "-c", FORBID, "sh"]
+
+# The group of an environment.
+GROUP = re.compile(r".*/frontgate-functions-[0-9a-f-]{36}/environment-[0-9]+")
 
 # Of this user, also while a server of another runs.
 PROGRAM = binary()
@@ -308,20 +317,136 @@ def test_nothing_outlives_its_environment(place):
     processes.poll(is_gone, 20)
 
 
+def group_of(process):
+    """The control group of a process, as cgroup v2 names it."""
+    lines = pathlib.Path(f"/proc/{process}/cgroup").read_text().splitlines()
+    return next(line.removeprefix("0::") for line in lines if line.startswith("0::"))
+
+
+def groups_folder():
+    """Our own control group's folder."""
+    mounts = [line.split() for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()]
+    mount = next(fields[1] for fields in mounts if fields[2] == "cgroup2")
+    return pathlib.Path(mount + group_of("self"))
+
+
+def groups_of_those_named(name):
+    """The control groups of the processes with a name, but of those that have ended and wait to be told of."""
+    found = {}
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            comm, _, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
+            if comm == name and rest.split()[0] not in "ZX":
+                found[int(folder.name)] = group_of(folder.name)
+        except OSError:
+            pass
+    return found
+
+
+def test_each_environment_is_a_control_group(place):
+    layers, client, server = place
+    needs(layers, "cgroup")
+    do(client, "look")
+    programs = processes.descendants(server.process.pid)
+    launcher = [pid for pid in programs if processes.table()[pid][0] == server.process.pid]
+    assert len(launcher) == 1 and len(programs) >= 3, programs
+    outside = {pid: group_of(pid) for pid in programs if not GROUP.fullmatch(group_of(pid))}
+    assert set(outside) == set(launcher), outside
+    assert outside[launcher[0]] == group_of(server.process.pid)
+
+
+def test_the_control_group_of_an_environment_ends_with_it(place):
+    layers, client, _ = place
+    needs(layers, "cgroup")
+    name = f"ends{os.getpid()}"
+    assert do(client, "daemon", name=name, stay=0) == "left"
+    [group] = processes.poll(lambda: list(groups_of_those_named(name).values()) or False, 10)
+    folder = groups_folder() / pathlib.Path(group).relative_to(group_of("self"))
+    assert folder.is_dir()
+    client.update_function_configuration(FunctionName="Sandboxed", Description="no environment of before remains")
+    client.get_waiter("function_updated_v2").wait(FunctionName="Sandboxed", WaiterConfig={"Delay": 1})
+    processes.poll(lambda: not folder.exists(), 20)
+    assert groups_of_those_named(name) == {}
+
+
+def test_a_kernel_that_ends_groups_needs_no_namespaces(tmp_path, monkeypatch):
+    """Frontgate is killed, and its launcher with it, where no namespace ends what a function has left; the next does."""
+    states, _ = doctor(*WITHOUT_NAMESPACES, program=PROGRAM)
+    if states.get("cgroup") != "active":
+        pytest.skip("no control groups are delegated to this user, or this host has no user namespaces")
+    assert states["namespaces"] == "missing"
+    program = tmp_path / "frontgate"
+    program.write_text("#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in [*WITHOUT_NAMESPACES, PROGRAM]) + ' "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("FRONTGATE_BIN", str(program))
+    server = Server(tmp_path, "--runtime-substitution").start()
+    try:
+        client = Clients(server)("lambda")
+        functions.create(client, "Sandboxed", SOURCE, Timeout=20, MemorySize=256)
+        name = f"kept{os.getpid()}"
+        assert do(client, "daemon", name=name, stay=0) == "left"
+        left = processes.poll(lambda: groups_of_those_named(name) or False, 10)
+        assert len(left) == 1 and all(GROUP.fullmatch(group) for group in left.values()), left
+        folder = groups_folder() / pathlib.Path(next(iter(left.values()))).parent.name
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        assert groups_of_those_named(name) == left
+        server.start()
+        assert groups_of_those_named(name) == {} and not folder.exists()
+        # An orderly end leaves no group.
+        assert do(client, "daemon", name=name, stay=0) == "left"
+        [group] = processes.poll(lambda: list(groups_of_those_named(name).values()) or False, 10)
+        folder = groups_folder() / pathlib.Path(group).parent.name
+        assert folder.is_dir()
+        server.stop()
+        assert groups_of_those_named(name) == {} and not folder.exists()
+    finally:
+        server.stop()
+
+
+def test_a_group_that_is_delegated_to_an_ordinary_user_is_made_use_of(tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("only root can delegate a group")
+    states, _ = doctor(program=PROGRAM)
+    if states["cgroup"] != "active":
+        pytest.skip("no control groups are delegated to this user")
+    group = groups_folder() / f"frontgate-test-{os.getpid()}"
+    program = pathlib.Path(shutil.copy(PROGRAM, tempfile.mkdtemp(prefix="frontgate-sandbox-")))
+    program.parent.chmod(0o755)
+    as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    group.mkdir()
+    try:
+        inside = ["sh", "-c", f"echo 0 > {group}/cgroup.procs; exec \"$@\"", "sh", *as_nobody]
+        assert doctor(*inside, program=program)[0]["cgroup"] == "missing"
+        for file in [group, group / "cgroup.procs", group / "cgroup.subtree_control"]:
+            os.chown(file, NOBODY, NOBODY)
+        # As systemd marks it.
+        os.setxattr(group, "user.delegate", b"1")
+        assert doctor(*inside, program=program)[0]["cgroup"] == "active"
+        # Nothing is left of what was tried.
+        assert not [inner for inner in group.iterdir() if inner.is_dir() and inner.name != "frontgate-server"]
+    finally:
+        # What doctor has started may take a moment to be gone.
+        processes.poll(lambda: "populated 0" in (group / "cgroup.events").read_text(), 10)
+        for inner in [*group.glob("*/"), group]:
+            inner.rmdir()
+        shutil.rmtree(program.parent)
+
+
 def test_doctor_tells_every_layer(place):
     layers, _, _ = place
-    assert set(layers) == {"namespaces", "files", "capabilities", "landlock", "seccomp", "memory"}
+    assert set(layers) == {"namespaces", "files", "capabilities", "landlock", "seccomp", "cgroup", "memory"}
     states, told = doctor()
-    missing = [name for name, state in states.items() if state == "missing"]
-    assert (told.returncode == 0) == (not missing)
+    missing = {name for name, state in states.items() if state == "missing"}
+    # Others do what control groups would.
+    assert (told.returncode == 0) == (missing <= {"cgroup"})
     assert told.stdout.count("why:") == told.stdout.count("next:") == len(missing)
 
 
 def test_strict_names_what_is_missing():
     """In a namespace that allows no further ones, so that a layer is missing on every host."""
     folder = tempfile.mkdtemp(prefix="frontgate-strict-")
-    forbid = "echo 0 > /proc/sys/user/max_user_namespaces; echo 0 > /proc/sys/user/max_mnt_namespaces; exec \"$@\""
-    command = ["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"]
+    command = WITHOUT_NAMESPACES
     if subprocess.run([*command, "true"], capture_output=True).returncode != 0:
         pytest.skip("this host has no user namespaces, so that strict refuses by itself")
     states, told = doctor(*command, program=PROGRAM)

@@ -474,6 +474,11 @@ impl Engine {
         self.spawner.layers()
     }
 
+    /// Ends what is left of environments; none can be started afterwards. Blocks for a moment.
+    pub(crate) fn end_sandbox(&self) {
+        self.spawner.end();
+    }
+
     /// Where the files of functions are.
     #[cfg(test)]
     pub(crate) fn directory(&self) -> &Path {

@@ -301,6 +301,9 @@ impl Functions {
             // A thread that has ended has ended its environments.
             let _ = tokio::time::timeout_at(until + Duration::from_secs(1), ended).await;
         }
+        let engine = Arc::clone(&self.engine);
+        // All that is left of environments has had its time.
+        let _ = self.engine.control.spawn_blocking(move || engine.end_sandbox()).await;
         self.queue.close(WRITING_DOWN).await;
     }
 

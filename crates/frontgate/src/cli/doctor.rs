@@ -14,7 +14,7 @@ struct About {
     next: &'static str,
 }
 
-const LAYERS: [About; 6] = [
+const LAYERS: [About; 7] = [
     About {
         name: "namespaces",
         does: "an environment has its own users, processes, mounts, System V objects and host name",
@@ -43,6 +43,12 @@ const LAYERS: [About; 6] = [
         next: "run a kernel with CONFIG_SECCOMP_FILTER",
     },
     About {
+        name: "cgroup",
+        does: "it is a control group, which the kernel ends as a whole, and bounds and weighs where it has controllers",
+        next: "not needed: other layers do what it would. For groups with the controllers cpu, memory and pids run \
+               Frontgate as a service with `Delegate=yes`, or by `systemd-run --user --scope -p Delegate=yes`",
+    },
+    About {
         name: "memory",
         does: "the memory of all its processes together is bounded by MemorySize",
         next: "see the reason",
@@ -58,7 +64,7 @@ pub(super) fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let is_complete = layers.iter().all(Layer::is_active);
+    let is_complete = !layers.iter().any(|layer| matches!(layer.state, LayerState::Missing(_)));
     match print(&mut io::stdout().lock(), &layers) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         _ if is_complete => ExitCode::SUCCESS,
@@ -72,17 +78,23 @@ fn print(output: &mut impl Write, layers: &[Layer]) -> io::Result<()> {
         let about = LAYERS.iter().find(|about| about.name == layer.name);
         let state = match &layer.state {
             LayerState::Active => "active",
-            LayerState::Missing(_) => "missing",
+            LayerState::Missing(_) | LayerState::Replaced(_) => "missing",
             LayerState::Off => "off",
         };
         writeln!(output, "  {:<13} {:<8} {}", layer.name, state, about.map_or("", |about| about.does))?;
-        if let LayerState::Missing(why) = &layer.state {
+        if let Some(how) = &layer.how {
+            writeln!(output, "  {:<13} how:     {how}", "")?;
+        }
+        if let LayerState::Missing(why) | LayerState::Replaced(why) = &layer.state {
             writeln!(output, "  {:<13} why:     {why}", "")?;
             writeln!(output, "  {:<13} next:    {}", "", about.map_or("", |about| about.next))?;
         }
     }
     let missing = layers.iter().filter(|layer| matches!(layer.state, LayerState::Missing(_))).count();
     match missing {
+        0 if layers.iter().any(|layer| matches!(layer.state, LayerState::Replaced(_))) => {
+            writeln!(output, "\nNothing that is needed is missing: `frontgate serve --sandbox strict` starts here.")
+        }
         0 => writeln!(output, "\nNothing is missing: `frontgate serve --sandbox strict` starts here."),
         1 => writeln!(output, "\n1 layer is missing: `frontgate serve --sandbox strict` does not start here."),
         _ => {
@@ -97,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_missing_layer_is_told_with_its_reason_and_what_to_do() {
-        let layer = |name: &str, state| Layer { name: name.to_owned(), state };
+        let layer = |name: &str, state| Layer { name: name.to_owned(), state, how: None };
         let why = "Operation not permitted (os error 1)".to_owned();
         let mut output = Vec::new();
         let layers = [layer("namespaces", LayerState::Missing(why)), layer("seccomp", LayerState::Active)];
@@ -111,5 +123,22 @@ mod tests {
             text.ends_with("1 layer is missing: `frontgate serve --sandbox strict` does not start here.\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_others_stand_in_for_is_told_and_not_needed() {
+        let cgroup = |state, how: Option<&str>| Layer { name: "cgroup".to_owned(), state, how: how.map(str::to_owned) };
+        let mut output = Vec::new();
+        print(&mut output, &[cgroup(LayerState::Replaced("not delegated".to_owned()), None)]).unwrap();
+        let text = String::from_utf8(output).unwrap();
+        assert!(text.contains("  cgroup        missing  it is a control group"), "{text}");
+        assert!(text.contains("                why:     not delegated\n"), "{text}");
+        assert!(text.contains("                next:    not needed: "), "{text}");
+        assert!(text.contains("\nNothing that is needed is missing: "), "{text}");
+        let mut output = Vec::new();
+        print(&mut output, &[cgroup(LayerState::Active, Some("groups without controllers"))]).unwrap();
+        let text = String::from_utf8(output).unwrap();
+        assert!(text.contains("                how:     groups without controllers\n"), "{text}");
+        assert!(text.contains("\nNothing is missing: "), "{text}");
     }
 }

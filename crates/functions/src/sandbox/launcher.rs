@@ -5,7 +5,7 @@
 //! do what a process with threads may not (enter namespaces, allocate between `fork` and `exec`). Frontgate's variables
 //! and the functions' never pass through its memory.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
@@ -18,7 +18,7 @@ use super::namespaces::{self, Cloned, Ids};
 use super::order::{Contents, Failure, HIDDEN_ARGUMENT, Order, Ready, Report, Setup, Surroundings};
 use super::root::Roots;
 use super::signals::{self, Children};
-use super::{Layer, SandboxMode, channel, descriptors, lifetime};
+use super::{Layer, SandboxMode, cgroup, channel, descriptors, lifetime};
 
 /// The namespaces that every environment has for itself, apart from that of its users.
 const NAMESPACES: libc::c_int = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
@@ -28,7 +28,9 @@ struct Launcher {
     place: Option<(Roots, Ids)>,
     confinement: Confinement,
     children: Children,
-    environments: HashSet<Pid>,
+    /// Those that have not ended, by their first processes.
+    environments: HashMap<Pid, u64>,
+    groups: Option<cgroup::Environments>,
 }
 
 /// Becomes the launcher of functions if Frontgate has started this process as one, and then does not return. A program
@@ -60,14 +62,17 @@ fn inherited_socket() -> io::Result<OwnedFd> {
 
 fn serve(socket: OwnedFd) -> io::Result<()> {
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    let Some((setup, _)) = channel::receive::<Setup>(&socket, RecvFlags::empty())? else { return Ok(()) };
+    let Some((setup, folder)) = channel::receive::<Setup>(&socket, RecvFlags::empty())? else { return Ok(()) };
     lifetime::adopt()?;
     let (confinement, own) = Confinement::find(&setup);
     let (place, mut layers) = place(&setup);
     layers.extend(own);
-    channel::send(&socket, &Ready { layers }, &[])?;
+    let (groups, layer) = groups(&setup, folder.into_iter().next());
+    layers.push(layer);
+    let controllers = groups.as_ref().map(cgroup::Environments::controllers).unwrap_or_default();
+    channel::send(&socket, &Ready { layers, controllers }, &[])?;
     let mut launcher =
-        Launcher { socket, place, confinement, children: Children::new()?, environments: HashSet::new() };
+        Launcher { socket, place, confinement, children: Children::new()?, environments: HashMap::new(), groups };
     loop {
         let due = launcher.children.wait(launcher.socket.as_fd());
         if due.children {
@@ -84,6 +89,28 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
                 }
             }
         }
+    }
+}
+
+/// The control groups, where there are any, and what is to be said about them.
+fn groups(setup: &Setup, folder: Option<OwnedFd>) -> (Option<cgroup::Environments>, Layer) {
+    if setup.mode == SandboxMode::Off {
+        return (None, Layer::off(cgroup::NAME));
+    }
+    let found = match (folder, &setup.without_group) {
+        (Some(folder), None) => cgroup::Environments::find(folder).map_err(|error| error.to_string()),
+        (_, why) => Err(why.clone().unwrap_or_default()),
+    };
+    match found {
+        Ok(groups) => {
+            let names = groups.controllers().names();
+            let how = match names.is_empty() {
+                true => "groups without controllers: none of cpu, memory and pids is given to Frontgate's".to_owned(),
+                false => format!("groups with the controllers {names}"),
+            };
+            (Some(groups), Layer::active(cgroup::NAME).by(how))
+        }
+        Err(why) => (None, Layer::replaced(cgroup::NAME, why)),
     }
 }
 
@@ -143,7 +170,7 @@ fn try_all(setup: &Setup) -> Result<(), (&'static str, io::Error)> {
         Surroundings { number: 0, contents: None, installation: Vec::new(), temporary_mb: 1, user: 0, remains: None };
     let trees = roots.take(&surroundings, None).map_err(|error| ("files", error))?;
     let (told, tell) = channel::pair().map_err(|error| ("namespaces", error))?;
-    match namespaces::clone(NAMESPACES).map_err(|error| ("namespaces", error))? {
+    match namespaces::clone(NAMESPACES, None).map_err(|error| ("namespaces", error))? {
         Cloned::Child => {
             let settled = super::root::settle(&trees, 1, ids.of(0)).map_err(|error| ("files", error));
             let settled = settled.and_then(|()| namespaces::enter_as(ids, 0).map_err(|error| ("namespaces", error)));
@@ -168,12 +195,12 @@ fn try_all(setup: &Setup) -> Result<(), (&'static str, io::Error)> {
 impl Launcher {
     fn obey(&mut self, order: Order, descriptors: Vec<OwnedFd>) {
         match order {
-            Order::Launch(surroundings) => {
+            Order::Launch { surroundings, memory_mb } => {
                 let mut descriptors = descriptors;
                 let predecessor = if descriptors.len() > 4 { descriptors.pop() } else { None };
-                let Ok([control, socket, output, programs]) = <[OwnedFd; 4]>::try_from(descriptors) else { return };
-                let answer = control.try_clone();
-                if let Err(failure) = self.launch(surroundings, predecessor, control, socket, output, programs)
+                let Ok(own) = <[OwnedFd; 4]>::try_from(descriptors) else { return };
+                let answer = own[0].try_clone();
+                if let Err(failure) = self.launch(surroundings, memory_mb, predecessor, own)
                     && let Ok(answer) = answer
                 {
                     let _ = channel::send(&answer, &Report::Failed(failure), &[]);
@@ -193,11 +220,9 @@ impl Launcher {
     fn launch(
         &mut self,
         surroundings: Surroundings,
+        memory_mb: u32,
         predecessor: Option<OwnedFd>,
-        control: OwnedFd,
-        socket: OwnedFd,
-        output: OwnedFd,
-        programs: OwnedFd,
+        [control, socket, output, programs]: [OwnedFd; 4],
     ) -> Result<(), Failure> {
         let place = match &mut self.place {
             Some((roots, ids)) => {
@@ -207,13 +232,22 @@ impl Launcher {
             None => None,
         };
         let namespaces = if place.is_some() { NAMESPACES } else { 0 };
-        match namespaces::clone(namespaces).map_err(|error| Failure::new("clone", &error))? {
+        let number = surroundings.number;
+        // What is in a `/tmp` on a disk is no memory.
+        let files_mb = if place.is_some() { surroundings.temporary_mb } else { 0 };
+        let group = self.groups.as_mut().map(|groups| groups.add(number, memory_mb, files_mb)).transpose();
+        let group = group.map_err(|error| Failure::new("control group", &error))?;
+        let cloned = namespaces::clone(namespaces, group.as_ref());
+        if let (Err(_), Some(groups)) = (&cloned, &mut self.groups) {
+            groups.end(number);
+        }
+        match cloned.map_err(|error| Failure::new("clone", &error))? {
             Cloned::Child => {
                 let confinement = self.confinement.clone();
                 init::run(Start { control, socket, output, programs, surroundings, place, confinement })
             }
             Cloned::Parent(child, descriptor) => {
-                self.environments.insert(child);
+                self.environments.insert(child, number);
                 let cloned = Report::Cloned { pid: child.as_raw_nonzero().get() };
                 channel::send(&control, &cloned, &[descriptor.as_fd()]).map_err(|error| Failure::new("", &error))
             }
@@ -230,10 +264,15 @@ impl Launcher {
     /// Collects environments that have ended and, where they have no namespace, ends what they have left behind.
     fn tidy_up(&mut self) {
         while let Some((child, _)) = signals::collect() {
-            self.environments.remove(&child);
+            if let (Some(number), Some(groups)) = (self.environments.remove(&child), &mut self.groups) {
+                groups.end(number);
+            }
         }
         if self.place.is_none() {
-            lifetime::kill_children(|child| self.environments.contains(&child));
+            lifetime::kill_children(|child| self.environments.contains_key(&child));
+        }
+        if let Some(groups) = &mut self.groups {
+            groups.tidy_up();
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Layer {
     pub name: String,
     /// How it stands.
     pub state: LayerState,
+    /// By what, where that is not the same on every host.
+    pub how: Option<String>,
 }
 
 /// How it stands with a layer.
@@ -34,21 +36,32 @@ pub enum LayerState {
     Active,
     /// This host does not offer it: why.
     Missing(String),
+    /// This host does not offer it: why. Others do what it would, so that nothing is open for it.
+    Replaced(String),
     /// It was not wanted.
     Off,
 }
 
 impl Layer {
     pub(crate) fn active(name: &str) -> Layer {
-        Layer { name: name.to_owned(), state: LayerState::Active }
+        Layer { name: name.to_owned(), state: LayerState::Active, how: None }
     }
 
     pub(crate) fn missing(name: &str, why: String) -> Layer {
-        Layer { name: name.to_owned(), state: LayerState::Missing(why) }
+        Layer { name: name.to_owned(), state: LayerState::Missing(why), how: None }
+    }
+
+    pub(crate) fn replaced(name: &str, why: String) -> Layer {
+        Layer { name: name.to_owned(), state: LayerState::Replaced(why), how: None }
     }
 
     pub(crate) fn off(name: &str) -> Layer {
-        Layer { name: name.to_owned(), state: LayerState::Off }
+        Layer { name: name.to_owned(), state: LayerState::Off, how: None }
+    }
+
+    pub(crate) fn by(mut self, how: impl Into<String>) -> Layer {
+        self.how = Some(how.into());
+        self
     }
 
     /// Whether it holds.
@@ -67,7 +80,7 @@ pub(crate) fn report(mode: SandboxMode, layers: &[Layer]) -> Result<(), String> 
         .iter()
         .filter_map(|layer| match &layer.state {
             LayerState::Missing(why) => Some(format!("{} ({why})", layer.name)),
-            LayerState::Active | LayerState::Off => None,
+            LayerState::Active | LayerState::Replaced(_) | LayerState::Off => None,
         })
         .collect();
     let missing = missing.join("; ");
@@ -94,6 +107,7 @@ pub fn examine_sandbox() -> io::Result<Vec<Layer>> {
     let folder = std::env::temp_dir().join(format!("frontgate-doctor-{}", base::ids::uuid()));
     std::fs::create_dir(&folder)?;
     let settings = SpawnerSettings { mode: SandboxMode::Auto, directory: folder.clone(), runtime: folder.clone() };
+    // Dropped at once, and what it has made with it.
     let layers = Spawner::new(settings).map(|spawner| spawner.layers());
     // What was mounted there was mounted in a namespace that is gone.
     let _ = std::fs::remove_dir(&folder);

@@ -1,4 +1,4 @@
-//! Layer: resource limits. They hold for one process; the limit of a whole environment's memory comes with cgroups.
+//! Layer: resource limits. They hold for one process; `memory` and `cgroup` bound a whole environment.
 
 use std::io;
 
@@ -16,10 +16,10 @@ const FILE_BYTES: u64 = 10_240 << 20;
 
 /// What an interpreter maps beside the function's own memory. Node's heaps and threads take about 50 MB before the first
 /// line of a handler runs, which AWS's smallest size (128 MB) must leave room for.
-const INTERPRETER_BYTES: u64 = 128 << 20;
+pub(super) const INTERPRETER_BYTES: u64 = 128 << 20;
 
 /// Processes and threads of an environment that counts by itself, as on AWS.
-const PROCESSES_APART: u64 = 1024;
+pub(super) const PROCESSES_APART: u64 = 1024;
 
 /// Bounds the processes of this environment, which has a user namespace of its own. Kernels before 5.14 count those of
 /// all namespaces together, and so get no bound here.

@@ -2,7 +2,8 @@
 //!
 //! The resource limits bound one process; this bounds the sum. First the sum of resident pages is taken, which is cheap but
 //! counts shared pages (the interpreter's) once for each process; only when that exceeds the limit are they shared out. An
-//! environment whose use hardly changes is looked at less and less often, so that many idle ones cost little.
+//! environment whose use hardly changes is looked at less and less often, so that many idle ones cost little. Where the
+//! kernel counts for a control group what it uses, nothing else is asked as long as that is below the limit.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,14 +13,13 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Dir, Mode, OFlags};
 
+use super::cgroup::{self, Group};
+use super::limits::INTERPRETER_BYTES;
 use super::process::Environment;
 
 /// How often an environment is looked at: at first and while its use changes, and at last.
 const SOONEST: Duration = Duration::from_millis(50);
 const LATEST: Duration = Duration::from_millis(800);
-
-/// What an interpreter needs before the first line of a handler, beyond AWS's smallest size; as for one process.
-const INTERPRETER_BYTES: u64 = 128 << 20;
 
 /// A handle to the thread: where environments are put that it has not seen yet.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +30,7 @@ pub(super) struct Supervisor {
 #[derive(Debug)]
 struct Watched {
     environment: Weak<Environment>,
+    number: u64,
     limit: u64,
     used: u64,
     due: Instant,
@@ -37,18 +38,21 @@ struct Watched {
 }
 
 impl Supervisor {
-    /// Starts the thread, which ends with the last handle.
-    pub(super) fn start() -> std::io::Result<Supervisor> {
+    /// Starts the thread, which ends with the last handle. `group` is the one that those of environments are in, where the
+    /// kernel counts their memory.
+    pub(super) fn start(group: Option<&Arc<Group>>) -> std::io::Result<Supervisor> {
         let supervisor = Supervisor::default();
         let new = Arc::downgrade(&supervisor.new);
-        std::thread::Builder::new().name("function-memory".to_owned()).spawn(move || watch(&new))?;
+        let group = group.map(Arc::downgrade);
+        std::thread::Builder::new().name("function-memory".to_owned()).spawn(move || watch(&new, group.as_ref()))?;
         Ok(supervisor)
     }
 
     /// Watches an environment until it ends.
-    pub(super) fn add(&self, environment: &Arc<Environment>, memory_mb: u32) {
+    pub(super) fn add(&self, environment: &Arc<Environment>, number: u64, memory_mb: u32) {
         let watched = Watched {
             environment: Arc::downgrade(environment),
+            number,
             limit: (u64::from(memory_mb) << 20) + INTERPRETER_BYTES,
             used: 0,
             due: Instant::now() + SOONEST,
@@ -58,22 +62,25 @@ impl Supervisor {
     }
 }
 
-fn watch(new: &Weak<Mutex<Vec<Watched>>>) {
+fn watch(new: &Weak<Mutex<Vec<Watched>>>, group: Option<&Weak<Group>>) {
     let mut all: Vec<Watched> = Vec::new();
     while let Some(added) = new.upgrade() {
         all.append(&mut added.lock().unwrap_or_else(PoisonError::into_inner));
         drop(added);
         let now = Instant::now();
-        all.retain_mut(|watched| watched.due > now || watched.look(now));
+        all.retain_mut(|watched| watched.due > now || watched.look(now, group));
         std::thread::park_timeout(SOONEST);
     }
 }
 
 impl Watched {
     /// Looks at an environment; false when it is gone.
-    fn look(&mut self, now: Instant) -> bool {
+    fn look(&mut self, now: Instant, group: Option<&Weak<Group>>) -> bool {
         let Some(environment) = self.environment.upgrade() else { return false };
-        let used = total(&environment.proc, resident);
+        let used = group
+            .and_then(|group| charged(group.upgrade()?.as_ref(), self.number))
+            .filter(|charged| *charged <= self.limit)
+            .unwrap_or_else(|| total(&environment.proc, resident));
         if used > self.limit && total(&environment.proc, proportional) > self.limit {
             tracing::info!(used, limit = self.limit, "a function's processes use more memory than it has");
             environment.kill();
@@ -84,6 +91,12 @@ impl Watched {
         self.due = now + self.pause;
         true
     }
+}
+
+/// What the kernel counts for an environment: its memory, but also files of its `/tmp` and those it has read.
+fn charged(group: &Group, environment: u64) -> Option<u64> {
+    let file = format!("{}/memory.current", cgroup::folder_name(environment));
+    cgroup::read(group.folder(), &file).ok()?.trim().parse().ok()
 }
 
 /// The sum over the environment's processes of what `measure` says, in bytes.

@@ -12,10 +12,12 @@
 //! - `limits`: resource limits (memory, files, processes, core dumps);
 //! - `lifetime`: an environment is killed as a whole, and dies with Frontgate;
 //! - `memory`: what all processes of an environment use together is bounded;
+//! - `cgroup`: each environment is a control group, where the host delegates them;
 //! - `privileges`: no new privileges, no capabilities, a harmless umask;
 //! - `landlock`: what may be opened, once more; signals and abstract sockets stay inside;
 //! - `syscalls`: system calls that no function needs are refused (seccomp).
 
+mod cgroup;
 mod channel;
 mod confinement;
 mod descriptors;

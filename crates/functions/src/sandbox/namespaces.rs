@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::mount::{MountPropagationFlags, mount_change};
@@ -18,6 +18,8 @@ use rustix::thread::{
     LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_thread_groups, set_thread_res_gid,
     set_thread_res_uid, unshare_unsafe,
 };
+
+use super::{cgroup, init};
 
 /// The user and the group that a function sees itself as, as on AWS.
 pub(super) const USER: u32 = 993;
@@ -132,14 +134,68 @@ pub(super) enum Cloned {
     Child,
 }
 
-/// Makes a child that is in new namespaces (`CLONE_NEW*`).
+/// Makes a child that is in new namespaces (`CLONE_NEW*`) and, where one is given, in a control group.
+pub(super) fn clone(namespaces: libc::c_int, group: Option<&OwnedFd>) -> io::Result<Cloned> {
+    let Some(group) = group else { return clone_here(namespaces) };
+    if let Ok(cloned) = clone_into(namespaces, group) {
+        return Ok(cloned);
+    }
+    // Kernels before 5.7 lack that call, and containers often forbid it.
+    let cloned = clone_here(namespaces)?;
+    if matches!(cloned, Cloned::Child) && cgroup::enter(group).is_err() {
+        // It has gone well when it was tried. Nothing runs outside of its group.
+        init::end(1);
+    }
+    Ok(cloned)
+}
+
+#[expect(unsafe_code, reason = "neither the standard library nor rustix makes a child in a control group")]
+fn clone_into(namespaces: libc::c_int, group: &OwnedFd) -> io::Result<Cloned> {
+    /// `struct clone_args` as Linux 5.7 has it.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Arguments {
+        flags: u64,
+        descriptor: u64,
+        child_number: u64,
+        parent_number: u64,
+        exit_signal: u64,
+        stack: u64,
+        stack_size: u64,
+        tls: u64,
+        set_number: u64,
+        set_number_size: u64,
+        group: u64,
+    }
+    /// `CLONE_INTO_CGROUP`; too large a number for the type that libc gives it.
+    const INTO_GROUP: u64 = 1 << 33;
+    let mut descriptor: libc::c_int = -1;
+    let arguments = Arguments {
+        flags: u64::from((namespaces | libc::CLONE_PIDFD).cast_unsigned()) | INTO_GROUP,
+        descriptor: (&raw mut descriptor) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        group: u64::from(group.as_raw_fd().cast_unsigned()),
+        ..Arguments::default()
+    };
+    // SAFETY: without CLONE_VM the child has a copy of this process, which has one thread, so that no lock is held by
+    // another; the kernel reads the structure, whose size it is told, and writes one number to `descriptor`.
+    let child = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<Arguments>()) };
+    cloned(child, descriptor)
+}
+
 #[expect(unsafe_code, reason = "neither the standard library nor rustix makes a child in new namespaces")]
-pub(super) fn clone(namespaces: libc::c_int) -> io::Result<Cloned> {
+fn clone_here(namespaces: libc::c_int) -> io::Result<Cloned> {
     let mut descriptor: libc::c_int = -1;
     let flags = namespaces | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: without CLONE_VM the child has a copy of this process, which has one thread, so that no lock is held by
     // another; the kernel writes one number to `descriptor`. The arguments after it are not read with these flags.
     let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, &raw mut descriptor, 0, 0) };
+    cloned(child, descriptor)
+}
+
+/// What has come of making a child, as the kernel tells it in both of the two processes.
+#[expect(unsafe_code, reason = "the child's descriptor is told as a number")]
+fn cloned(child: libc::c_long, descriptor: libc::c_int) -> io::Result<Cloned> {
     match i32::try_from(child).ok().filter(|child| *child >= 0) {
         None => Err(io::Error::last_os_error()),
         Some(0) => Ok(Cloned::Child),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::Controllers;
 use super::process::Remains;
 
 /// The word on the command line that makes a program the launcher.
@@ -20,6 +21,8 @@ pub(super) struct Setup {
     pub(super) directory: PathBuf,
     /// What is shown as `/var/runtime`.
     pub(super) runtime: PathBuf,
+    /// Why there is no control group to make others in; else its folder comes with this.
+    pub(super) without_group: Option<String>,
 }
 
 /// The launcher's answer to [`Setup`].
@@ -27,6 +30,8 @@ pub(super) struct Setup {
 pub(super) struct Ready {
     /// Each layer, and whether this host offers it.
     pub(super) layers: Vec<super::Layer>,
+    /// What the kernel bounds for each environment.
+    pub(super) controllers: Controllers,
 }
 
 /// What the launcher is asked to do.
@@ -34,7 +39,11 @@ pub(super) struct Ready {
 pub(super) enum Order {
     /// Start an environment. With it come: the channel for its [`Report`]s, the framed socket, the end of the pipe for
     /// its output, a file with its [`Programs`], and the mount namespace of the one whose `/tmp` it takes over, if any.
-    Launch(Surroundings),
+    Launch {
+        surroundings: Surroundings,
+        /// The function's `MemorySize`, in MB.
+        memory_mb: u32,
+    },
     /// Make code and layers appear in an environment that was launched without. With it come: the channel for a
     /// [`Report`], and the environment's mount namespace.
     Furnish(Contents),

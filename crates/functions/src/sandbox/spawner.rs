@@ -19,6 +19,7 @@ use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::cgroup::{Controllers, Group};
 use super::memory::Supervisor;
 use super::order::{Contents, HIDDEN_ARGUMENT, Order, Program, Programs, Ready, Report, Setup, Surroundings};
 use super::process::Environment;
@@ -45,6 +46,8 @@ pub(crate) struct Spawner {
     current: Arc<Mutex<Arc<Launcher>>>,
     /// Where environments have a `/proc` of their own.
     memory: Option<Supervisor>,
+    /// In which those of environments are.
+    group: Option<Arc<Group>>,
 }
 
 /// One launcher.
@@ -52,6 +55,8 @@ pub(crate) struct Spawner {
 struct Launcher {
     socket: OwnedFd,
     layers: Vec<Layer>,
+    /// What the kernel bounds for each environment.
+    controllers: Controllers,
 }
 
 impl Spawner {
@@ -60,6 +65,12 @@ impl Spawner {
     /// # Errors
     /// The system's, and where this program does not call [`super::run_if_asked`] first of all.
     pub(crate) fn new(settings: SpawnerSettings) -> io::Result<Spawner> {
+        let group = match settings.mode {
+            SandboxMode::Off => Err(String::new()),
+            SandboxMode::Auto | SandboxMode::Strict => Group::make().map(Arc::new),
+        };
+        // It is removed with the last of the handles, not when the thread comes to its end.
+        let of_thread = group.as_ref().map(Arc::downgrade).map_err(String::clone);
         let (wanted, received) = mpsc::channel::<mpsc::SyncSender<io::Result<Launcher>>>();
         std::thread::Builder::new().name("function-spawner".to_owned()).spawn(move || {
             let mut last: Option<Child> = None;
@@ -67,7 +78,8 @@ impl Spawner {
                 if let Some(child) = last.take() {
                     end(child);
                 }
-                let started = begin(&settings).map(|(child, launcher)| {
+                let group = of_thread.clone().and_then(|group| group.upgrade().ok_or_else(String::new));
+                let started = begin(&settings, group.as_deref()).map(|(child, launcher)| {
                     last = Some(child);
                     launcher
                 });
@@ -79,18 +91,29 @@ impl Spawner {
             }
         })?;
         let mut first = ask(&wanted)?;
+        let group = group.ok();
         let memory = match is_active(&first.layers, "files") {
-            true => Some(Supervisor::start()?),
+            true => Some(Supervisor::start(group.as_ref().filter(|_| first.controllers.memory))?),
             false => None,
         };
+        let is_walled = first.controllers.memory;
         first.layers.push(match first.layers.iter().find(|layer| layer.name == "files").map(|layer| &layer.state) {
-            Some(LayerState::Active) => Layer::active("memory"),
-            Some(LayerState::Missing(_)) => {
+            Some(LayerState::Active) if is_walled => Layer::active("memory").by("sampled, and the kernel's for all"),
+            Some(LayerState::Active) => Layer::active("memory").by("sampled"),
+            Some(LayerState::Missing(_)) if is_walled => Layer::active("memory").by("the kernel's"),
+            Some(LayerState::Missing(_) | LayerState::Replaced(_)) => {
                 Layer::missing("memory", "its processes are found in its own /proc".to_owned())
             }
             Some(LayerState::Off) | None => Layer::off("memory"),
         });
-        Ok(Spawner { wanted, current: Arc::new(Mutex::new(Arc::new(first))), memory })
+        Ok(Spawner { wanted, current: Arc::new(Mutex::new(Arc::new(first))), memory, group })
+    }
+
+    /// Ends what is left of environments, for good. Blocks for a moment where something is.
+    pub(crate) fn end(&self) {
+        if let Some(group) = &self.group {
+            group.end();
+        }
     }
 
     /// What the launcher has found out about this host.
@@ -133,26 +156,26 @@ impl Spawner {
         surroundings: Surroundings,
         memory_mb: u32,
     ) -> io::Result<Process> {
-        let (user, remains) = (surroundings.user, surroundings.remains.clone());
+        let (number, user, remains) = (surroundings.number, surroundings.user, surroundings.remains.clone());
         let mut passed = vec![theirs.control.as_fd(), theirs.socket.as_fd(), theirs.output.as_fd(), programs.as_fd()];
         passed.extend(remains.iter().map(|remains| remains.mounts.as_fd()));
-        self.order(&Order::Launch(surroundings), &passed)?;
+        self.order(&Order::Launch { surroundings, memory_mb }, &passed)?;
         // Else their ends would never be seen to close.
         drop(theirs);
         let mut first = None;
-        let (number, descriptors) = await_running(&pipes.control, &mut first)?;
+        let (program, descriptors) = await_running(&pipes.control, &mut first)?;
         let mut descriptors = descriptors.into_iter();
         let parts = (first, descriptors.next());
-        let descriptor = if number == 0 { None } else { descriptors.next() };
+        let descriptor = if program == 0 { None } else { descriptors.next() };
         let mounts = descriptors.next();
         let (Some(first), Some(proc)) = parts else {
             return Err(io::Error::other("the environment's first process said too little"));
         };
         let environment = Arc::new(Environment { first, control: pipes.control.try_clone()?, proc, mounts, user });
         if let Some(memory) = &self.memory {
-            memory.add(&environment, memory_mb);
+            memory.add(&environment, number, memory_mb);
         }
-        Ok(Process { environment, descriptor, number, reports: None })
+        Ok(Process { environment, descriptor, number: program, reports: None })
     }
 
     /// Makes code and layers appear at `/var/task` and `/opt` of an environment that was started without. Blocks.
@@ -207,7 +230,7 @@ fn ask(wanted: &mpsc::Sender<mpsc::SyncSender<io::Result<Launcher>>>) -> io::Res
 
 /// Starts a launcher.
 #[expect(unsafe_code, reason = "what must happen in the child between fork and exec has no safe form")]
-fn begin(settings: &SpawnerSettings) -> io::Result<(Child, Launcher)> {
+fn begin(settings: &SpawnerSettings, group: Result<&Group, &String>) -> io::Result<(Child, Launcher)> {
     let _holder = descriptors::occupy_socket_number()?;
     let (socket, theirs) = channel::pair()?;
     let (number, parent) = (theirs.as_raw_fd(), rustix::process::getpid());
@@ -224,12 +247,22 @@ fn begin(settings: &SpawnerSettings) -> io::Result<(Child, Launcher)> {
     let child = command.spawn()?;
     drop(theirs);
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-    let setup = Setup { mode: settings.mode, directory: settings.directory.clone(), runtime: settings.runtime.clone() };
-    let ready = channel::send(&socket, &setup, &[])
+    let setup = Setup {
+        mode: settings.mode,
+        directory: settings.directory.clone(),
+        runtime: settings.runtime.clone(),
+        without_group: group.err().cloned(),
+    };
+    let folder = group.ok().map(|group| {
+        // An earlier launcher's environments have ended with it.
+        group.clear();
+        group.folder().as_fd()
+    });
+    let ready = channel::send(&socket, &setup, folder.as_slice())
         .and_then(|()| channel::receive::<Ready>(&socket, RecvFlags::empty()))
         .and_then(|ready| ready.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()));
     match ready {
-        Ok((Ready { layers }, _)) => Ok((child, Launcher { socket, layers })),
+        Ok((Ready { layers, controllers }, _)) => Ok((child, Launcher { socket, layers, controllers })),
         Err(error) => {
             end(child);
             Err(io::Error::other(format!("the launcher of functions did not start: {error}")))

@@ -1,0 +1,108 @@
+//! What the launcher does for an environment: a group, made before its first process, which is born in it.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::net::RecvFlags;
+use rustix::process::{Signal, WaitOptions, waitpid};
+
+use super::super::namespaces::{self, Cloned};
+use super::super::{channel, init};
+use super::limits::{self, Controllers};
+
+/// The group in which it is tried once how all of this goes.
+const TRIED: &str = "try";
+
+/// How long a process that is to be killed there waits for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The groups of environments.
+#[derive(Debug)]
+pub(in super::super) struct Environments {
+    /// Frontgate's, in which they are.
+    folder: OwnedFd,
+    controllers: Controllers,
+    /// Of environments that have ended, in which something still was.
+    left: Vec<u64>,
+}
+
+impl Environments {
+    /// Goes the whole way once: a group, a process in it, its end.
+    ///
+    /// # Errors
+    /// The system's, with what was tried.
+    pub(in super::super) fn find(folder: OwnedFd) -> io::Result<Environments> {
+        let group = super::make(&folder, TRIED)?;
+        let tried = attempt(&group);
+        // What is left there is ended with Frontgate.
+        let _ = super::remove(&folder, TRIED);
+        Ok(Environments { folder, controllers: tried?, left: Vec::new() })
+    }
+
+    /// Which controllers they have.
+    pub(in super::super) fn controllers(&self) -> Controllers {
+        self.controllers
+    }
+
+    /// Makes the group of an environment, with its limits; `files_mb` is how much of its `/tmp` is memory.
+    ///
+    /// # Errors
+    /// The system's; a group that cannot have its limits is not there.
+    pub(in super::super) fn add(&mut self, environment: u64, memory_mb: u32, files_mb: u32) -> io::Result<OwnedFd> {
+        let group = super::make(&self.folder, &super::folder_name(environment))?;
+        if let Err(error) = limits::apply(&group, self.controllers, memory_mb, files_mb) {
+            self.end(environment);
+            return Err(error);
+        }
+        Ok(group)
+    }
+
+    /// Ends what is left of an environment, and its group.
+    pub(in super::super) fn end(&mut self, environment: u64) {
+        self.left.push(environment);
+        self.tidy_up();
+    }
+
+    /// Removes the groups of environments that have ended.
+    pub(in super::super) fn tidy_up(&mut self) {
+        let folder = &self.folder;
+        self.left.retain(|environment| {
+            let name = super::folder_name(*environment);
+            let removed = super::remove(folder, &name);
+            let is_in_use = removed.is_err_and(|error| error.kind() == io::ErrorKind::ResourceBusy);
+            if is_in_use && let Ok(group) = super::open(folder, &name) {
+                // Its end is told, and it is looked at again then.
+                let _ = super::kill(&group);
+            }
+            is_in_use
+        });
+    }
+}
+
+/// Has a child begin in a group, and ends it with that.
+fn attempt(group: &OwnedFd) -> io::Result<Controllers> {
+    let (told, tell) = channel::pair()?;
+    match namespaces::clone(0, Some(group))? {
+        Cloned::Child => {
+            let _ = channel::send(&tell, &(), &[]);
+            std::thread::park_timeout(PATIENCE);
+            init::end(0)
+        }
+        Cloned::Parent(child, _) => {
+            drop(tell);
+            let begun = channel::receive::<()>(told.as_fd(), RecvFlags::empty());
+            let killed = super::kill(group);
+            let status = waitpid(Some(child), WaitOptions::empty())?;
+            if !matches!(begun, Ok(Some(_))) {
+                return Err(io::Error::other("no process may be moved into a group"));
+            }
+            killed.map_err(|error| io::Error::new(error.kind(), format!("cgroup.kill (Linux 5.14): {error}")))?;
+            match status.and_then(|(_, status)| status.terminating_signal()) {
+                Some(signal) if signal == Signal::KILL.as_raw() => {}
+                _ => return Err(io::Error::other("what is in a group is not ended with it")),
+            }
+            Ok(Controllers::parse(&super::read(group, "cgroup.controllers")?))
+        }
+    }
+}

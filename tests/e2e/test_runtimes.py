@@ -189,6 +189,32 @@ def test_an_extension_of_a_layer_hears_of_invocations_and_of_the_end(server, cli
     assert invoke("Heard", 3)[1][0] == 3
 
 
+INSIDE = """
+import json, os, threading, urllib.request
+API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2020-01-01/extension/"
+def call(path, data=None, **headers):
+    with urllib.request.urlopen(urllib.request.Request(API + path, data, headers)) as answer:
+        return answer.headers, json.load(answer)
+headers, told = call("register", b'{"events": ["INVOKE"]}', **{"Lambda-Extension-Name": "inside"})
+identity = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
+heard = {}
+def listen():
+    while True:
+        event = call("event/next", **identity)[1]
+        heard.setdefault(event["requestId"], threading.Event()).set()
+threading.Thread(target=listen, daemon=True).start()
+def handler(event, context):
+    heard.setdefault(context.aws_request_id, threading.Event()).wait()
+    return [event, told["functionName"], told["handler"]]
+"""
+
+
+def test_an_extension_inside_a_function_hears_of_its_invocations(client, invoke):
+    create(client, "Inside", functions.PYTHON, {"app.py": INSIDE})
+    for number in range(3):
+        assert invoke("Inside", number)[1] == [number, "Inside", "app.handler"]
+
+
 def test_an_extension_that_crashes_fails_the_function(client, invoke):
     crash = {"extensions/crash": "#!/bin/sh\nexit 3\n"}
     layer = client.publish_layer_version(LayerName="crash", Content={"ZipFile": package(crash)})

@@ -20,7 +20,7 @@ use crate::invoke::Work;
 use crate::invoke::stream::StreamWork;
 use crate::package::{self, CodeAt, PackageError, Tree, Trees, WorkingCopy};
 use crate::pool::StartLine;
-use crate::runtime_api::{Introduction, RuntimeApi};
+use crate::runtime_api::{Door, Introduction, Lobby, RuntimeApi};
 use crate::runtimes::{self, Entrypoint, FunctionFacts, Interpreter, Places, Runtime, Runtimes, log_stream, variables};
 use crate::sandbox::{self, Contents, Launch, Layer, SandboxMode, Spawner, SpawnerSettings, Started, Surroundings};
 use crate::spares::{self, Kind, Spares};
@@ -28,6 +28,9 @@ use crate::version::{Version, VersionSettings};
 
 /// How many invocations may run at once whatever the account's limits are: each is a process.
 pub(crate) const RUNNING_AT_MOST: usize = 4096;
+
+/// The variable with the Runtime API's address.
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// Timings and bounds of the pool.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +91,8 @@ pub(crate) struct Engine {
     spawner: Spawner,
     /// Interpreters that wait for a function.
     pub(crate) spares: Spares,
+    /// Where those ask for the Runtime API that mostly do not.
+    pub(crate) lobby: Option<Lobby>,
     directory: PathBuf,
     endpoint_url: String,
     /// What has been unpacked.
@@ -108,8 +113,8 @@ pub(crate) struct Prepared {
 
 /// The process of a runtime.
 pub(crate) enum Process {
-    /// It loads the function.
-    Started(Started),
+    /// It loads the function. While it does it may come to the Runtime API through its door.
+    Started(Started, Option<Door>),
     /// It is started by the owning thread, when what it needs beside it is there.
     Slow(Box<Slow>),
 }
@@ -164,6 +169,7 @@ impl Engine {
             clock: settings.clock,
             limits: settings.limits,
             spares: Spares::new(spawner.clone(), control.clone(), settings.pool.idle_for, settings.pool.spares),
+            lobby: lobby(&control),
             control,
             runtimes,
             pool: settings.pool,
@@ -363,19 +369,22 @@ impl Engine {
         let wrapper = if is_provided { None } else { runtimes::wrapper(&settings.variables, places) };
         let extensions = runtimes::extensions(&ours.opt);
         if !is_provided && wrapper.is_none() && extensions.is_empty() {
+            let door = self.lobby.as_ref().map(Lobby::door);
+            let address = door.iter().map(|door| (RUNTIME_API.to_owned(), door.address().to_string()));
+            variables.extend(address);
             if let Some(started) = self.spare(settings, interpreter, (places, &surroundings), &variables) {
-                return Ok(Process::Started(started));
+                return Ok(Process::Started(started, door));
             }
             let launch = self.runtimes.launch(interpreter, variables, places, settings.memory_mb, None);
             let program = launch.program.clone();
             let started = self.spawner.start(launch, surroundings);
             return started
-                .map(Process::Started)
+                .map(|started| Process::Started(started, door))
                 .map_err(|error| format!("cannot start {}: {error}", program.display()));
         }
         let (api, address, socket) =
             RuntimeApi::open().map_err(|error| format!("cannot open a Runtime API: {error}"))?;
-        variables.push(("AWS_LAMBDA_RUNTIME_API".to_owned(), address.to_string()));
+        variables.push((RUNTIME_API.to_owned(), address.to_string()));
         let extensions: Vec<_> = extensions
             .into_iter()
             .map(|(name, _)| {
@@ -385,13 +394,8 @@ impl Engine {
                 (name, Launch { program, arguments, environment, directory, memory_mb: settings.memory_mb })
             })
             .collect();
-        let introduction = Introduction {
-            function: settings.name.to_string(),
-            version: settings.number.to_string(),
-            handler: settings.handler.clone(),
-            account: settings.account.to_string(),
-            external: extensions.iter().map(|(name, _)| name.clone()).collect(),
-        };
+        let external = extensions.iter().map(|(name, _)| name.clone()).collect();
+        let introduction = Introduction { external, ..Introduction::of(settings) };
         let wrapper = wrapper.as_deref();
         let mut runtime = self.runtimes.launch(interpreter, variables, places, settings.memory_mb, wrapper);
         let entrypoint = match is_provided {
@@ -489,6 +493,12 @@ impl Engine {
     fn date(&self) -> String {
         crate::time::timestamp(self.clock.now())[..10].replace('-', "/")
     }
+}
+
+/// The listener for functions that may need none.
+fn lobby(control: &Handle) -> Option<Lobby> {
+    let opened = Lobby::open(control);
+    opened.inspect_err(|error| tracing::warn!(%error, "functions in Python and Node have no Runtime API")).ok()
 }
 
 /// Two for each core: one of them waits for the disk now and then.

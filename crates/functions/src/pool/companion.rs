@@ -24,7 +24,7 @@ use super::{Shard, report};
 use crate::engine::Slow;
 use crate::invoke::signal_name;
 use crate::package::WorkingCopy;
-use crate::runtime_api::{Desk, Failure};
+use crate::runtime_api::{Desk, Door, Failure, Introduction, RuntimeApi};
 use crate::sandbox::{Launch, Process, Started};
 use crate::version::Version;
 
@@ -41,8 +41,8 @@ pub(crate) struct Companion {
     runtime: RefCell<Option<Rc<Life>>>,
     extensions: RefCell<Vec<(String, Rc<Life>)>>,
     relay: RefCell<Option<JoinHandle<()>>>,
-    /// In which the programs run.
-    place: Arc<Process>,
+    /// In which the programs run, where the runtime's is not the first of them.
+    place: Option<Arc<Process>>,
 }
 
 /// Ends everything, should the start come to nothing.
@@ -74,16 +74,8 @@ pub(super) async fn bring_up(
             return Err(failed(error));
         }
     };
-    let companion = Rc::new(Companion {
-        desk: Rc::clone(&desk),
-        reason: Cell::new(None),
-        ending: Notify::new(),
-        runtime: RefCell::default(),
-        extensions: RefCell::default(),
-        relay: RefCell::default(),
-        place: Arc::clone(&place),
-    });
-    tokio::task::spawn_local(Rc::clone(&companion).watch(Rc::downgrade(shard), serving, copy));
+    let companion = Companion::new(&desk, Some(Arc::clone(&place)));
+    tokio::task::spawn_local(Rc::clone(&companion).watch(Rc::downgrade(shard), serving, Some(copy)));
     let mut unless = Unless(Some(Rc::clone(&companion)));
     for (name, launch) in extensions {
         let started = launched(shard, &place, launch).await.map_err(|error| {
@@ -117,10 +109,31 @@ pub(super) async fn bring_up(
     remember(shard, version, &environment.life);
     *companion.runtime.borrow_mut() = Some(Rc::clone(&environment.life));
     if entrypoint.speaks_frames {
-        *companion.relay.borrow_mut() = Some(tokio::task::spawn_local(desk.relay(started.socket)));
+        let socket = tokio::net::UnixStream::from_std(started.socket).map_err(failed)?;
+        *companion.relay.borrow_mut() = Some(tokio::task::spawn_local(desk.relay(socket)));
     }
     environment.companion = unless.0.take();
     Ok(environment)
+}
+
+/// Comes to the side of an environment that has been started alone, because its function asks for the Runtime API while it
+/// loads: to register internal extensions. Its frames pass through the desk from now on.
+pub(super) fn join(shard: &Rc<Shard>, version: &Version, environment: &mut Environment, door: Door) -> io::Result<()> {
+    let (api, socket) = RuntimeApi::behind(door)?;
+    let (desk, serving) = api.serve(Introduction::of(&version.settings))?;
+    let to_bootstrap = match environment.reroute(socket) {
+        Ok(to_bootstrap) => to_bootstrap,
+        Err(error) => {
+            serving.abort();
+            return Err(error);
+        }
+    };
+    let companion = Companion::new(&desk, None);
+    *companion.runtime.borrow_mut() = Some(Rc::clone(&environment.life));
+    *companion.relay.borrow_mut() = Some(tokio::task::spawn_local(desk.relay(to_bootstrap)));
+    tokio::task::spawn_local(Rc::clone(&companion).watch(Rc::downgrade(shard), serving, None));
+    environment.companion = Some(companion);
+    Ok(())
 }
 
 async fn launched(shard: &Shard, place: &Arc<Process>, launch: Launch) -> io::Result<Started> {
@@ -151,6 +164,18 @@ fn remember(shard: &Rc<Shard>, version: &Arc<Version>, life: &Rc<Life>) {
 }
 
 impl Companion {
+    fn new(desk: &Rc<Desk>, place: Option<Arc<Process>>) -> Rc<Companion> {
+        Rc::new(Companion {
+            desk: Rc::clone(desk),
+            reason: Cell::new(None),
+            ending: Notify::new(),
+            runtime: RefCell::default(),
+            extensions: RefCell::default(),
+            relay: RefCell::default(),
+            place,
+        })
+    }
+
     /// Notes the process of an extension, which must not end before it is told to.
     fn mind(self: &Rc<Companion>, name: String, life: Rc<Life>) {
         self.extensions.borrow_mut().push((name.clone(), Rc::clone(&life)));
@@ -201,7 +226,12 @@ impl Companion {
     }
 
     /// Waits for the end, sees to it that all end, and clears up.
-    async fn watch(self: Rc<Companion>, shard: std::rc::Weak<Shard>, serving: JoinHandle<()>, copy: WorkingCopy) {
+    async fn watch(
+        self: Rc<Companion>,
+        shard: std::rc::Weak<Shard>,
+        serving: JoinHandle<()>,
+        copy: Option<WorkingCopy>,
+    ) {
         tokio::select! {
             () = self.ending.notified() => {}
             () = self.desk.failed() => self.end("failure"),
@@ -217,9 +247,11 @@ impl Companion {
             let _ = timeout(GRACE, life.ended()).await;
         }
         // What they have left goes with the environment.
-        self.place.kill();
+        if let Some(place) = &self.place {
+            place.kill();
+        }
         serving.abort();
-        if let Some(shard) = shard.upgrade() {
+        if let (Some(shard), Some(copy)) = (shard.upgrade(), copy) {
             shard.engine.control.spawn_blocking(move || copy.remove());
         }
     }

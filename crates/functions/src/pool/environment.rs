@@ -105,6 +105,15 @@ impl Environment {
         })
     }
 
+    /// Puts another end between itself and the process. Returned is what leads to the process.
+    pub(super) fn reroute(&mut self, socket: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+        if !self.buffer.is_empty() {
+            // The handler is loaded, or as good as.
+            return Err(io::Error::other("a frame is on its way"));
+        }
+        Ok(std::mem::replace(&mut self.socket, UnixStream::from_std(socket)?))
+    }
+
     /// Waits for the first frame: the handler is loaded, or could not be.
     pub(crate) async fn started(&mut self, until: Instant) -> Result<Answer, NoAnswer> {
         self.answer(until, |answer| matches!(answer, Answer::Ready | Answer::InitFailed(_))).await

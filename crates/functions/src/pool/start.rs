@@ -132,10 +132,21 @@ async fn rise(
     until: Instant,
 ) -> Result<(Environment, Result<Answer, NoAnswer>), StartFailure> {
     let Prepared { process, copy, log_stream } = prepared;
-    let mut environment = match process {
-        Process::Started(started) => adopt(shard, version, started, copy, log_stream)?,
-        Process::Slow(slow) => Box::pin(companion::bring_up(shard, version, *slow, (copy, log_stream), until)).await?,
+    let (mut environment, door) = match process {
+        Process::Started(started, door) => (adopt(shard, version, started, copy, log_stream)?, door),
+        Process::Slow(slow) => {
+            (Box::pin(companion::bring_up(shard, version, *slow, (copy, log_stream), until)).await?, None)
+        }
     };
+    if let Some(mut door) = door {
+        tokio::select! {
+            biased;
+            answer = environment.started(until) => return Ok((environment, answer)),
+            () = door.knock() => {}
+        }
+        companion::join(shard, version, &mut environment, door)
+            .map_err(|error| unavailable(version, format!("cannot serve the Runtime API to the function: {error}")))?;
+    }
     let answer = environment.started(until).await;
     Ok((environment, answer))
 }

@@ -20,6 +20,9 @@ use super::bridge::{self, Id, Invocation, Kind, LONGEST};
 use super::extensions::{Event, Extensions, Introduction};
 use super::{accepted, out_of_turn, refused};
 
+/// The kind of the frame that tells a bootstrap that extensions share its process.
+const BESIDE: u8 = 3;
+
 /// Where the runtime is with its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -209,8 +212,13 @@ impl Desk {
         let _ = self.answers.lock().await.shutdown().await;
     }
 
-    /// A bootstrap of ours is there: events go to it.
-    pub(super) async fn seat_bootstrap(&self, socket: OwnedWriteHalf) {
+    /// A bootstrap of ours is there, and has loaded the handler: events go to it.
+    pub(super) async fn seat_bootstrap(&self, mut socket: OwnedWriteHalf) {
+        self.extensions.close_registration();
+        if self.extensions.is_any_internal() {
+            // One that is gone is noticed by its end.
+            let _ = socket.write_all(&[1, 0, 0, 0, BESIDE]).await;
+        }
         *self.bootstrap.lock().await = Some(socket);
     }
 

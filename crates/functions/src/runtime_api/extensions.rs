@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::{json, refused};
+use crate::version::VersionSettings;
 
 /// As many as AWS takes.
 const MOST: usize = 10;
@@ -45,6 +46,19 @@ pub(crate) struct Introduction {
     pub(crate) account: String,
     /// The names of the external extensions.
     pub(crate) external: Vec<String>,
+}
+
+impl Introduction {
+    /// Of a version without external extensions.
+    pub(crate) fn of(settings: &VersionSettings) -> Introduction {
+        Introduction {
+            function: settings.name.to_string(),
+            version: settings.number.to_string(),
+            handler: settings.handler.clone(),
+            account: settings.account.to_string(),
+            external: Vec::new(),
+        }
+    }
 }
 
 /// What extensions are told.
@@ -213,6 +227,10 @@ impl Extensions {
 
     pub(super) fn is_any_external(&self) -> bool {
         self.registered.borrow().iter().any(|extension| extension.is_external)
+    }
+
+    pub(super) fn is_any_internal(&self) -> bool {
+        self.registered.borrow().iter().any(|extension| !extension.is_external)
     }
 
     /// Whether all programs that were started have registered.

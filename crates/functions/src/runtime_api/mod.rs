@@ -4,11 +4,13 @@
 //! a wrapper script starts instead of Python or Node, and extensions of any runtime. To the pool they are environments
 //! like any other: the `desk` stands between, speaks the framed protocol (`runtimes/PROTOCOL.md`) as a bootstrap would,
 //! and turns each frame into an answer to `next` and each post into a frame. Paths, headers and answers are those of
-//! AWS's published descriptions (Runtime API 2018-06-01, Extensions API 2020-01-01).
+//! AWS's published descriptions (Runtime API 2018-06-01, Extensions API 2020-01-01). Environments that may do without all
+//! that, but have an address, are the `lobby`'s.
 
 mod bridge;
 mod desk;
 mod extensions;
+mod lobby;
 mod relay;
 
 use std::convert::Infallible;
@@ -27,6 +29,7 @@ use hyper_util::rt::TokioIo;
 
 pub(crate) use desk::{Desk, Failure};
 pub(crate) use extensions::Introduction;
+pub(crate) use lobby::{Door, Lobby};
 
 /// How many connections an environment may have to its address: a runtime and ten extensions need one or two each. What is
 /// beyond waits, so that a function cannot use up our descriptors.
@@ -35,8 +38,15 @@ const CONNECTIONS: usize = 64;
 /// An address that is open and not served yet.
 #[derive(Debug)]
 pub(crate) struct RuntimeApi {
-    listener: TcpListener,
+    arrivals: Arrivals,
     frames: UnixStream,
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+enum Arrivals {
+    Listener(TcpListener),
+    Door(Door),
 }
 
 impl RuntimeApi {
@@ -46,35 +56,70 @@ impl RuntimeApi {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let (environment, frames) = UnixStream::pair()?;
-        environment.set_nonblocking(true)?;
-        frames.set_nonblocking(true)?;
-        Ok((RuntimeApi { listener, frames }, address, environment))
+        let (environment, frames) = pair()?;
+        Ok((RuntimeApi { arrivals: Arrivals::Listener(listener), frames }, address, environment))
+    }
+
+    /// As [`open`](RuntimeApi::open), at an address that the environment has already.
+    pub(crate) fn behind(door: Door) -> io::Result<(RuntimeApi, UnixStream)> {
+        let (environment, frames) = pair()?;
+        Ok((RuntimeApi { arrivals: Arrivals::Door(door), frames }, environment))
     }
 
     /// Begins to serve; must run on the thread that owns the environment. Serving ends when the returned task is aborted.
     pub(crate) fn serve(self, introduction: Introduction) -> io::Result<(Rc<Desk>, tokio::task::JoinHandle<()>)> {
-        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let mut arrivals = self.arrivals.ready()?;
         let frames = tokio::net::UnixStream::from_std(self.frames)?;
         let (desk, invocations) = Desk::new(frames, introduction);
         let served = Rc::clone(&desk);
         let task = tokio::task::spawn_local(async move {
-            tokio::join!(accept(&listener, &served), served.take_invocations(invocations));
+            tokio::join!(accept(&mut arrivals, &served), served.take_invocations(invocations));
         });
         Ok((desk, task))
     }
 }
 
+fn pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (environment, frames) = UnixStream::pair()?;
+    environment.set_nonblocking(true)?;
+    frames.set_nonblocking(true)?;
+    Ok((environment, frames))
+}
+
+/// [`Arrivals`] on the thread that serves them.
+enum Arriving {
+    Listener(tokio::net::TcpListener),
+    Door(Door),
+}
+
+impl Arrivals {
+    fn ready(self) -> io::Result<Arriving> {
+        Ok(match self {
+            Arrivals::Listener(listener) => Arriving::Listener(tokio::net::TcpListener::from_std(listener)?),
+            Arrivals::Door(door) => Arriving::Door(door),
+        })
+    }
+}
+
+impl Arriving {
+    async fn next(&mut self) -> io::Result<tokio::net::TcpStream> {
+        match self {
+            Arriving::Listener(listener) => Ok(listener.accept().await?.0),
+            Arriving::Door(door) => tokio::net::TcpStream::from_std(door.next().await),
+        }
+    }
+}
+
 /// Takes connections and serves them, without end.
-async fn accept(listener: &tokio::net::TcpListener, desk: &Rc<Desk>) {
+async fn accept(arrivals: &mut Arriving, desk: &Rc<Desk>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => accepted,
+            accepted = arrivals.next(), if connections.len() < CONNECTIONS => accepted,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
         };
         let stream = match accepted {
-            Ok((stream, _)) => stream,
+            Ok(stream) => stream,
             Err(error) => {
                 // No descriptors, for example: asking again at once would only keep the thread from its other work.
                 tracing::debug!(%error, "a connection to a Runtime API was not accepted");

@@ -16,11 +16,7 @@ const CHUNK: u8 = 8;
 impl Desk {
     /// Passes on what arrives on the framed socket of the runtime's process, until that closes. A program that a wrapper
     /// started instead of the bootstrap never writes there, and speaks HTTP.
-    pub(crate) async fn relay(self: Rc<Desk>, socket: std::os::unix::net::UnixStream) {
-        let socket = match UnixStream::from_std(socket) {
-            Ok(socket) => socket,
-            Err(error) => return tracing::error!(%error, "a bootstrap cannot be listened to"),
-        };
+    pub(crate) async fn relay(self: Rc<Desk>, socket: UnixStream) {
         let (mut frames, to_bootstrap) = socket.into_split();
         let Ok(first) = read_frame(&mut frames, LONGEST).await else { return };
         if first.get(4) == Some(&INIT_FAILED) {

@@ -10,7 +10,7 @@ const path = require('path');
 const util = require('util');
 
 const SOCKET = 3;
-const [INVOKE, BECOME] = [1, 2];
+const [INVOKE, BECOME, BESIDE] = [1, 2, 3];
 const [READY, INIT_ERROR, RESPONSE, ERROR, BAD_EVENT, LAST_ERROR] = [1, 2, 3, 4, 5, 6];
 const [STREAM_BEGUN, CHUNK, STREAM_ENDED] = [7, 8, 9];
 const LARGEST_CHUNK = 262144;
@@ -80,16 +80,45 @@ function readFrame() {
     }
     if (count === 0) process.reallyExit(0);
     have += count;
-    if (have >= 4) {
-      need = 4 + input.readUInt32LE(0);
-      if (need > input.length) {
-        const larger = Buffer.allocUnsafeSlow(need);
-        input.copy(larger, 0, 0, have);
-        input = larger;
-      }
-    }
+    need = makeRoom(have);
+  }
+  received = have;
+  return need;
+}
+
+// As many bytes as the last read has found: the first event may come with what tells that extensions are there.
+let received = 0;
+
+// How long a frame is of which the beginning has been read.
+function makeRoom(have) {
+  if (have < 4) return 4;
+  const need = 4 + input.readUInt32LE(0);
+  if (need > input.length) {
+    const larger = Buffer.allocUnsafeSlow(need);
+    input.copy(larger, 0, 0, have);
+    input = larger;
   }
   return need;
+}
+
+// Extensions share the process: between two events they must be able to go on, so that nothing may block.
+let beside = false;
+
+function readFrameBeside(have, done) {
+  const need = makeRoom(have);
+  if (have >= need) {
+    done(need);
+    return;
+  }
+  fs.read(SOCKET, input, have, input.length - have, null, (error, count) => {
+    if (error) {
+      if (error.code !== 'EAGAIN') throw error;
+      setTimeout(readFrameBeside, 1, have, done);
+      return;
+    }
+    if (count === 0) process.reallyExit(0);
+    readFrameBeside(have + count, done);
+  });
 }
 
 function send(kind, id, text) {
@@ -399,7 +428,21 @@ let handler;
 
 function next() {
   if (current !== null) return;
+  if (beside) {
+    readFrameBeside(0, begin);
+    return;
+  }
   const length = readFrame();
+  if (input[4] === BESIDE) {
+    beside = true;
+    input.copyWithin(0, length, received);
+    readFrameBeside(received - length, begin);
+    return;
+  }
+  begin(length);
+}
+
+function begin(length) {
   if (input[4] !== INVOKE) process.reallyExit(70);
   const deadline = input.readUInt32LE(5) + input.readUInt32LE(9) * 4294967296;
   const id = input.latin1Slice(13, 49);

@@ -11,7 +11,7 @@ import sys
 import time
 
 SOCKET = 3
-INVOKE, BECOME = 1, 2
+INVOKE, BECOME, BESIDE = 1, 2, 3
 READY, INIT_ERROR, RESPONSE, ERROR, BAD_EVENT = 1, 2, 3, 4, 5
 LARGEST_RESPONSE = 6291556
 # length, kind, deadline in ms, request id, lengths of: function ARN, trace id, client context
@@ -150,9 +150,9 @@ encode = None  # made when it is known which function this is
 # ------------------------------------------------------------------------------------------------ the socket
 
 
-def read_frame():
+def read_frame(begun=b""):
     """One frame as bytes, its length included. Ends the process when the other side is gone."""
-    data = os.read(SOCKET, 65536)
+    data = begun or os.read(SOCKET, 65536)
     if len(data) >= 4 and len(data) == 4 + int.from_bytes(data[:4], "little"):
         return data
     parts = bytearray(data)
@@ -343,6 +343,9 @@ def serve(function):
     stdout, stderr = sys.stdout, sys.stderr
     while True:
         frame = read_frame()
+        if frame[4] == BESIDE:
+            # Nothing to do: other threads go on while this one waits. The first event may have come with it.
+            frame = read_frame(frame[5:])
         _, kind, deadline, raw_id, arn_size, trace_size, context_size = HEADER.unpack_from(frame)
         if kind != INVOKE:
             os._exit(70)

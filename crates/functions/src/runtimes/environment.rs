@@ -44,8 +44,8 @@ pub(crate) struct FunctionFacts<'a> {
 /// All variables of the process.
 ///
 /// Against AWS: where the sandbox has no mount namespace, `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` are other paths and
-/// `TMPDIR` names the environment's own temporary folder; `AWS_ENDPOINT_URL` leads SDKs to Frontgate, and the Runtime API's
-/// address is there only where something listens at it.
+/// `TMPDIR` names the environment's own temporary folder; `AWS_ENDPOINT_URL` leads SDKs to Frontgate. The Runtime API's
+/// address is added by who opens it.
 pub(crate) fn variables(
     facts: &FunctionFacts<'_>,
     interpreter: Runtime,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::lab::{Lab, eventually, runtime, unsandboxed};
+use super::lab::{Lab, eventually, on_data_thread, runtime, unsandboxed};
 use crate::records::Configuration;
 
 /// An extension in Python; `BODY` is what it does. What it notes goes to the file that NOTES names.
@@ -273,5 +273,106 @@ while True:
             assert_eq!(lab.returned("Inside", "{}").await, json!(number));
             eventually("the environment is free", || lab.version("Inside").thread_with_idle().is_some()).await;
         }
+    });
+}
+
+/// Registers an extension from within a function in Python, and counts what it hears.
+const INSIDE: &str = r#"
+import http.client, json, os, threading, time
+def call(api, method, path, body=None, headers={}):
+    api.request(method, "/2020-01-01/extension/" + path, body, headers)
+    answer = api.getresponse()
+    return answer.status, answer.headers, json.loads(answer.read() or "null")
+def connect(): return http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+def register(api): return call(api, "POST", "register", '{"events": ["INVOKE"]}', {"Lambda-Extension-Name": "inside"})
+api, heard = connect(), []
+_, headers, told = register(api)
+identity = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
+def listen():
+    while True: heard.append(call(api, "GET", "event/next", None, identity)[2]["requestId"])
+threading.Thread(target=listen, daemon=True).start()
+def handler(event, context):
+    while context.aws_request_id not in heard: time.sleep(0.001)
+    return [event, len(heard), told["functionName"]]
+"#;
+
+/// The same in Node.
+const INSIDE_NODE: &str = r#"
+const base = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2020-01-01/extension/`;
+const heard = [];
+let told;
+const arrived = [];
+const begun = (async () => {
+  const body = '{"events": ["INVOKE"]}';
+  const answer = await fetch(base + "register", { method: "POST", body, headers: { "Lambda-Extension-Name": "inside" } });
+  told = await answer.json();
+  const headers = { "Lambda-Extension-Identifier": answer.headers.get("Lambda-Extension-Identifier") };
+  (async () => {
+    for (;;) {
+      const event = await (await fetch(base + "event/next", { headers })).json();
+      heard.push(event.requestId);
+      arrived.splice(0).forEach((resolve) => resolve());
+    }
+  })();
+})();
+await begun;
+export const handler = async (event, context) => {
+  while (!heard.includes(context.awsRequestId)) await new Promise((resolve) => arrived.push(resolve));
+  return [event, heard.length, told.functionName];
+};
+"#;
+
+#[test]
+fn functions_register_extensions_of_their_own() {
+    on_data_thread(|lab| async move {
+        lab.python("Inside", INSIDE).await;
+        lab.put("InsideNode", &runtime("nodejs"), &[("index.mjs", INSIDE_NODE)], |_| {}).await;
+        for name in ["Inside", "InsideNode"] {
+            for number in 1..4 {
+                // More than a frame that comes in one piece.
+                let event = "x".repeat(number * 100_000);
+                assert_eq!(lab.returned(name, &json!(event).to_string()).await, json!([event, number, name]));
+                eventually("the environment is free", || lab.version(name).thread_with_idle().is_some()).await;
+            }
+        }
+        // As often when an interpreter takes it that has waited.
+        eventually("an interpreter waits", || lab.functions.engine.spares.count() > 0).await;
+        lab.python("Another", INSIDE).await;
+        assert_eq!(lab.returned("Another", "1").await, json!([1, 1, "Another"]));
+    });
+}
+
+#[test]
+fn who_comes_to_the_runtime_api_when_all_have_started_is_refused() {
+    on_data_thread(|lab| async move {
+        let late = "
+import http.client, json, os
+def handler(event, context):
+    api = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    api.request(event[0], event[1], '{}', {'Lambda-Extension-Name': 'late'})
+    answer = api.getresponse()
+    return [answer.status, json.loads(answer.read())['errorType']]
+";
+        lab.python("Late", late).await;
+        let register = r#"["POST", "/2020-01-01/extension/register"]"#;
+        let closed = json!([403, "Extension.RegistrationClosed"]);
+        assert_eq!(lab.returned("Late", register).await, closed);
+        let next = r#"["GET", "/2018-06-01/runtime/invocation/next"]"#;
+        assert_eq!(lab.returned("Late", next).await, json!([403, "InvalidStateTransition"]));
+        assert_eq!(lab.functions.engine.lobby.as_ref().unwrap().doors(), 0);
+        // One that has come in time, and for nothing, is as ever.
+        let asks = format!(
+            "{late}\nEARLY = handler(['GET', '/nothing'], None)\ndef later(event, context): return [EARLY, handler(event, context)]\n"
+        );
+        let change = |configuration: &mut Configuration| configuration.handler = "index.later".to_owned();
+        lab.put("Asks", &runtime("python"), &[("index.py", &asks)], change).await;
+        for _ in 0..2 {
+            assert_eq!(lab.returned("Asks", register).await, json!([[404, "NotFound"], closed]));
+        }
+        // Those who know an address are led to nobody else's.
+        let of_others = "import os\ndef handler(event, context): return os.environ['AWS_LAMBDA_RUNTIME_API']";
+        lab.python("First", of_others).await;
+        lab.python("Second", of_others).await;
+        assert_ne!(lab.returned("First", "1").await, lab.returned("Second", "1").await);
     });
 }

@@ -8,7 +8,7 @@ const PYTHON: &str = "
 import os, sys
 import helper
 def handler(event, context):
-    variables = {name: value for name, value in os.environ.items() if not name.startswith('AWS_LAMBDA_LOG_STREAM')}
+    variables = {name: value for name, value in os.environ.items() if name not in ('AWS_LAMBDA_LOG_STREAM_NAME', 'AWS_LAMBDA_RUNTIME_API')}
     began = int(open('/proc/self/stat').read().rpartition(')')[2].split()[19])
     told = [context.function_name, context.function_version, context.memory_limit_in_mb, context.log_group_name]
     same = context.log_stream_name == os.environ['AWS_LAMBDA_LOG_STREAM_NAME']
@@ -19,7 +19,7 @@ const NODE: &str = "
 const fs = require('fs');
 const helper = require('./helper.js');
 exports.handler = async (event, context) => {
-  const variables = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_LAMBDA_LOG_STREAM')).sort());
+  const variables = Object.fromEntries(Object.entries(process.env).filter(([name]) => !['AWS_LAMBDA_LOG_STREAM_NAME', 'AWS_LAMBDA_RUNTIME_API'].includes(name)).sort());
   const began = Number(fs.readFileSync('/proc/self/stat', 'utf8').split(')').pop().trim().split(' ')[19]);
   const told = [context.functionName, context.functionVersion, context.memoryLimitInMB, context.logGroupName];
   const same = context.logStreamName === process.env.AWS_LAMBDA_LOG_STREAM_NAME;

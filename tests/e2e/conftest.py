@@ -10,6 +10,7 @@ import boto3
 import botocore.config
 import pytest
 
+from harness.moto import Moto
 from harness.server import Server
 from harness.upstream import Upstream
 
@@ -25,9 +26,15 @@ CREDENTIALS = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server_flags():
+    """The flags of the module's server. A module that needs others has a fixture of this name."""
+    return ["--runtime-substitution"]
+
+
+@pytest.fixture(scope="module")
+def server(server_flags, tmp_path_factory):
     """A running server that the tests of one module share."""
-    server = Server(tmp_path_factory.mktemp("server"), "--runtime-substitution")
+    server = Server(tmp_path_factory.mktemp("server"), *server_flags)
     server.start()
     yield server
     server.stop()
@@ -83,6 +90,21 @@ def clients(server):
 def apigateway(clients):
     """A client of API Gateway."""
     return clients("apigateway")
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory):
+    """AWS services that are not ours."""
+    moto = Moto(tmp_path_factory.mktemp("moto"))
+    yield moto
+    moto.close()
+
+
+@pytest.fixture(scope="module")
+def there(moto):
+    """A maker of boto3 clients that speak with moto itself."""
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    return lambda service: boto3.client(service, endpoint_url=moto.url, **keys)
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,10 @@
 import json
 import re
 
-import boto3
 import botocore.exceptions
 import pytest
 from conftest import Clients
 from harness import processes
-from harness.moto import Moto
 from harness.rest_api import Api
 from harness.server import Server
 
@@ -29,25 +27,14 @@ JSON = json.dumps(
 
 
 @pytest.fixture(scope="module")
-def moto(tmp_path_factory):
-    moto = Moto(tmp_path_factory.mktemp("moto"))
-    yield moto
-    moto.close()
+def server_flags(moto):
+    return ["--service-endpoint", f"logs={moto.url}"]
 
 
 @pytest.fixture(scope="module")
-def server(moto, tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server"), "--service-endpoint", f"logs={moto.url}")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def logs(moto):
+def logs(there):
     """CloudWatch Logs itself."""
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return boto3.client("logs", endpoint_url=moto.url, region_name="us-east-1", **keys)
+    return there("logs")
 
 
 def log_to(api, stage, group, line_format):

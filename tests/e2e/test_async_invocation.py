@@ -19,12 +19,9 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A server whose functions may write where the tests read."""
-    server = Server(tmp_path_factory.mktemp("server"), "--runtime-substitution", "--sandbox", "off")
-    server.start()
-    yield server
-    server.stop()
+def server_flags():
+    """Of a server whose functions may write where the tests read."""
+    return ["--runtime-substitution", "--sandbox", "off"]
 
 
 @pytest.fixture

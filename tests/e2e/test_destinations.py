@@ -5,12 +5,10 @@ import concurrent.futures
 import json
 import signal
 
-import boto3
 import botocore.exceptions
 import pytest
 from conftest import Clients
 from harness import functions, processes
-from harness.moto import Moto
 from harness.server import Server
 
 ACCOUNT = "000000000000"
@@ -23,27 +21,9 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def moto(tmp_path_factory):
-    moto = Moto(tmp_path_factory.mktemp("moto"))
-    yield moto
-    moto.close()
-
-
-@pytest.fixture(scope="module")
-def server(moto, tmp_path_factory):
-    """A server that knows where the services are and waits one second where AWS waits a minute."""
-    flags = ["--runtime-substitution", "--event-retry-delay", "1", *moto.flags()]
-    server = Server(tmp_path_factory.mktemp("server"), *flags)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def there(moto):
-    """A maker of boto3 clients that speak with moto itself."""
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    return lambda service: boto3.client(service, endpoint_url=moto.url, **keys)
+def server_flags(moto):
+    """Of a server that knows where the services are and waits one second where AWS waits a minute."""
+    return ["--runtime-substitution", "--event-retry-delay", "1", *moto.flags()]
 
 
 def queue(there, name):

@@ -10,30 +10,18 @@ import botocore.config
 import botocore.credentials
 import botocore.exceptions
 import pytest
-from harness.moto import Moto
-from harness.server import Server, free_port
+from harness.server import free_port
 
 
 @pytest.fixture(scope="module")
-def moto(tmp_path_factory):
-    moto = Moto(tmp_path_factory.mktemp("moto"))
-    yield moto
-    moto.close()
-
-
-@pytest.fixture(scope="module")
-def server(moto, tmp_path_factory):
-    """A server that knows where moto is, by its settings file; where Kinesis should be, nobody listens."""
-    directory = tmp_path_factory.mktemp("server")
+def server_flags(moto, tmp_path_factory):
+    """Of a server that knows where moto is, by its settings file; where Kinesis should be, nobody listens."""
     flags = moto.flags()
     lines = [flag.replace("=", ' = "', 1) + '"' for flag in flags[1::2] if not flag.startswith("kinesis=")]
     lines.append(f'kinesis = "http://127.0.0.1:{free_port()}"')
-    settings = directory / "frontgate.toml"
+    settings = tmp_path_factory.mktemp("settings") / "frontgate.toml"
     settings.write_text("[service-endpoint]\n" + "\n".join(lines) + "\n")
-    server = Server(directory, "--config", settings)
-    server.start()
-    yield server
-    server.stop()
+    return ["--config", settings]
 
 
 def test_the_aws_cli_keeps_objects_in_s3(aws, server):

@@ -9,27 +9,15 @@ import urllib.request
 import botocore.exceptions
 import pytest
 from harness import functions
-from harness.moto import Moto
-from harness.server import Server
 
 ROLE = "arn:aws:iam::000000000000:role/any"
 SAYS = "def handler(event, context):\n    return {!r}\n"
 
 
 @pytest.fixture(scope="module")
-def moto(tmp_path_factory):
-    moto = Moto(tmp_path_factory.mktemp("moto"))
-    yield moto
-    moto.close()
-
-
-@pytest.fixture(scope="module")
-def server(moto, tmp_path_factory):
-    """A server that knows where moto's S3 is."""
-    server = Server(tmp_path_factory.mktemp("server"), "--runtime-substitution", *moto.flags())
-    server.start()
-    yield server
-    server.stop()
+def server_flags(moto):
+    """Of a server that knows where moto's S3 is."""
+    return ["--runtime-substitution", *moto.flags()]
 
 
 @pytest.fixture(scope="module")

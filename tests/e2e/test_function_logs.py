@@ -6,7 +6,6 @@ import re
 import pytest
 from conftest import Clients
 from harness import functions, processes
-from harness.moto import Moto
 from harness.rest_api import Api
 from harness.server import Server
 
@@ -27,20 +26,8 @@ REPORT = f"Duration: {MILLISECONDS}\tBilled Duration: {MILLISECONDS}\tMemory Siz
 
 
 @pytest.fixture(scope="module")
-def moto(tmp_path_factory):
-    moto = Moto(tmp_path_factory.mktemp("moto"))
-    yield moto
-    moto.close()
-
-
-@pytest.fixture(scope="module")
-def server(moto, tmp_path_factory):
-    server = Server(
-        tmp_path_factory.mktemp("server"), "--runtime-substitution", "--service-endpoint", f"logs={moto.url}"
-    )
-    server.start()
-    yield server
-    server.stop()
+def server_flags(moto):
+    return ["--runtime-substitution", "--service-endpoint", f"logs={moto.url}"]
 
 
 def invoke(client, name, event=None):

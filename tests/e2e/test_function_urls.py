@@ -15,6 +15,7 @@ import pytest
 from harness import functions
 from harness.processes import poll
 from harness.rest_api import Answer, Api
+from harness.upstream import RawUpstream
 
 ECHO = """
 import json
@@ -43,29 +44,20 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
 """
 
 
-class Gate:
+class Gate(RawUpstream):
     """An HTTP server whose answer waits until the test opens it."""
 
     def __init__(self):
         self.opened = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__()
 
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(65536)
-                self.opened.wait(30)
-                connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+    def answer(self, connection, _request):
+        self.opened.wait(30)
+        connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
 
     def close(self):
         self.opened.set()
-        self.listener.close()
+        super().close()
 
 
 @pytest.fixture

@@ -5,19 +5,10 @@ import json
 
 import pytest
 from harness import functions, processes, samples
-from harness.server import Server
 
 PNG = b"\x89PNG\r\n\x1a\n"
 BYTES = bytes(range(256)) * 40
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server"), "--runtime-substitution")
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["rest", "url"])

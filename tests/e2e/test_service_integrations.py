@@ -12,7 +12,6 @@ import botocore.credentials
 import botocore.exceptions
 import pytest
 from harness import processes
-from harness.moto import Moto
 from harness.rest_api import Api
 from harness.server import Server, free_port
 from harness.upstream import Upstream
@@ -27,36 +26,9 @@ def address(call):
 
 
 @pytest.fixture(scope="module")
-def moto(tmp_path_factory):
-    moto = Moto(tmp_path_factory.mktemp("moto"))
-    yield moto
-    moto.close()
-
-
-@pytest.fixture(scope="module")
-def server(moto, tmp_path_factory):
-    """A server that knows where moto is; where Firehose should be, nobody listens."""
-    nowhere = f"firehose=http://127.0.0.1:{free_port()}"
-    server = Server(tmp_path_factory.mktemp("server"), *moto.flags(), "--service-endpoint", nowhere)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def there(moto):
-    """A maker of boto3 clients that speak with moto itself."""
-
-    def client(service):
-        return boto3.client(
-            service,
-            endpoint_url=moto.url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-
-    return client
+def server_flags(moto):
+    """Of a server that knows where moto is; where Firehose should be, nobody listens."""
+    return [*moto.flags(), "--service-endpoint", f"firehose=http://127.0.0.1:{free_port()}"]
 
 
 @pytest.fixture

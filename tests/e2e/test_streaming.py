@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 import threading
 import time
 
@@ -11,6 +10,7 @@ import pytest
 from harness import functions
 from harness.processes import poll
 from harness.rest_api import Api
+from harness.upstream import RawUpstream
 
 STREAM_URI = "arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/{}/response-streaming-invocations"
 
@@ -48,37 +48,20 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
 """
 
 
-class Dripping:
+class Dripping(RawUpstream):
     """An HTTP backend that sends `first`, waits until the test has seen it, and sends the rest."""
 
     def __init__(self):
         self.seen = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__()
 
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-
-    def serve(self, connection):
-        with connection:
-            head = connection.recv(65536).decode()
-            size = int(head.split(" ")[1].strip("/")) * 1024 * 1024
-            connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {5 + size}\r\n\r\nfirst".encode())
-            self.seen.wait(20)
-            try:
-                for _ in range(size // (1024 * 1024)):
-                    connection.sendall(b"x" * 1024 * 1024)
-            except OSError:
-                pass  # The client of a test that leaves early.
-
-    def close(self):
-        self.listener.close()
+    def answer(self, connection, request):
+        megabytes = int(request.decode().split(" ")[1].strip("/"))
+        length = 5 + megabytes * 1024 * 1024
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nfirst".encode())
+        self.seen.wait(20)
+        for _ in range(megabytes):
+            connection.sendall(b"x" * 1024 * 1024)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from harness import functions, samples
-from harness.server import Server, free_port
+from harness.server import free_port
 from test_samples import BYTES, PNG, converse
 
 # As the adapter's own layer has it: the handler's name is a script of the package.
@@ -16,14 +16,6 @@ VARIABLES = {
     # The stage is in the path that a REST API passes on.
     "AWS_LWA_REMOVE_BASE_PATH": "/test",
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server"), "--runtime-substitution")
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -129,9 +129,10 @@ def respond(handler, status, headers, body):
 
 
 class RawUpstream:
-    """Accepts connections and lets `behave(connection)` do with them what it likes; `connections` counts them."""
+    """Accepts connections and lets `behave(connection)` do with them what it likes; `connections` counts them. One that
+    looks at the request has an `answer` of its own."""
 
-    def __init__(self, behave):
+    def __init__(self, behave=None):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -154,10 +155,13 @@ class RawUpstream:
         with connection:
             connection.settimeout(20)
             try:
-                connection.recv(65536)
-                self.behave(connection)
+                self.answer(connection, connection.recv(65536))
             except OSError:
                 pass
+
+    def answer(self, connection, _request):
+        """What it does with a connection after the head of a request."""
+        self.behave(connection)
 
     def close(self):
         """Stops listening."""

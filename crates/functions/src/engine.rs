@@ -323,11 +323,7 @@ impl Engine {
         }
         // Nobody else has a use for it, should the start come to nothing.
         let remains = version.remnants.take().map(Arc::new);
-        let places = Places {
-            task: copy.task(),
-            opt: opt.unwrap_or_else(|| self.directory.join("opt")),
-            runtime: directory.to_owned(),
-        };
+        let places = Places { task: copy.task(), opt, runtime: directory.to_owned() };
         let surroundings = Surroundings {
             number,
             user: remains.as_ref().map_or(number, |remains| remains.user),
@@ -358,16 +354,13 @@ impl Engine {
         let is_provided = matches!(interpreter.runtime, Runtime::Provided(_));
         // Where we find the files that the programs find in `places`.
         let ours = match &surroundings.contents {
-            // Without layers there is nothing to find, and nothing must be looked for beside Frontgate.
-            Some(Contents { code, opt }) => Places {
-                task: code.clone(),
-                opt: opt.clone().unwrap_or_else(|| places.opt.clone()),
-                runtime: PathBuf::new(),
-            },
+            Some(Contents { code, opt }) => Places { task: code.clone(), opt: opt.clone(), runtime: PathBuf::new() },
             None => places.clone(),
         };
         let wrapper = if is_provided { None } else { runtimes::wrapper(&settings.variables, places) };
-        let extensions = runtimes::extensions(&ours.opt);
+        // The layers' folder as we find it, and as the programs do.
+        let layers = ours.opt.as_deref().zip(places.opt.as_deref());
+        let extensions = layers.map_or_else(Vec::new, |(ours, seen)| runtimes::extensions(ours, seen));
         if !is_provided && wrapper.is_none() && extensions.is_empty() {
             let door = self.lobby.as_ref().map(Lobby::door);
             let address = door.iter().map(|door| (RUNTIME_API.to_owned(), door.address().to_string()));
@@ -387,8 +380,7 @@ impl Engine {
         variables.push((RUNTIME_API.to_owned(), address.to_string()));
         let extensions: Vec<_> = extensions
             .into_iter()
-            .map(|(name, _)| {
-                let program = places.opt.join("extensions").join(&name);
+            .map(|(name, program)| {
                 let environment = runtimes::variables_of_extensions(&variables);
                 let (arguments, directory) = (Vec::new(), PathBuf::from("/"));
                 (name, Launch { program, arguments, environment, directory, memory_mb: settings.memory_mb })
@@ -402,9 +394,9 @@ impl Engine {
             true => {
                 let mut bootstrap = ours.task.join("bootstrap");
                 // A layer may bring the program, where the function has none of its own.
-                let of_layer = ours.opt.join("bootstrap");
-                if !bootstrap.exists() && of_layer.exists() {
-                    (bootstrap, runtime.program) = (of_layer, places.opt.join("bootstrap"));
+                let of_layer = layers.map(|(ours, seen)| (ours.join("bootstrap"), seen.join("bootstrap")));
+                if let Some(of_layer) = of_layer.filter(|(ours, _)| !bootstrap.exists() && ours.exists()) {
+                    (bootstrap, runtime.program) = of_layer;
                 }
                 surroundings.installation.extend(self.runtimes.installation_of_script(&bootstrap));
                 Entrypoint::of_function(&bootstrap)

@@ -18,8 +18,8 @@ const EXTENSIONS: usize = 11;
 pub(crate) struct Places {
     /// What the function knows as `/var/task`.
     pub(crate) task: PathBuf,
-    /// What it knows as `/opt`.
-    pub(crate) opt: PathBuf,
+    /// What it knows as `/opt`, where it has layers.
+    pub(crate) opt: Option<PathBuf>,
     /// Where our bootstraps are: `/var/runtime`.
     pub(crate) runtime: PathBuf,
 }
@@ -28,7 +28,8 @@ impl Places {
     /// The true path of one that the function knows.
     fn find(&self, path: &Path) -> PathBuf {
         let below = |known: &str, folder: &Path| Some(folder.join(path.strip_prefix(known).ok()?));
-        below("/var/task", &self.task).or_else(|| below("/opt", &self.opt)).unwrap_or_else(|| path.to_owned())
+        let of_layers = || below("/opt", self.opt.as_deref()?);
+        below("/var/task", &self.task).or_else(of_layers).unwrap_or_else(|| path.to_owned())
     }
 }
 
@@ -38,13 +39,15 @@ pub(crate) fn wrapper(own: &[(String, String)], places: &Places) -> Option<PathB
     Some(places.find(Path::new(path)))
 }
 
-/// The extensions of a function with those layers: their names, in order, and their programs.
-pub(crate) fn extensions(opt: &Path) -> Vec<(String, PathBuf)> {
+/// The extensions of a function whose layers are merged in `opt`: their names, in order, and their programs in `seen`, where
+/// the function finds the same.
+pub(crate) fn extensions(opt: &Path, seen: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = std::fs::read_dir(opt.join("extensions")) else { return Vec::new() };
     let mut found: Vec<(String, PathBuf)> = entries
         .filter_map(Result::ok)
         .filter(|entry| entry.path().is_file())
-        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .map(|name| (name.clone(), seen.join("extensions").join(name)))
         .collect();
     found.sort_unstable();
     found.truncate(EXTENSIONS);
@@ -136,24 +139,26 @@ mod tests {
 
     #[test]
     fn a_wrapper_is_found_where_the_function_knows_it() {
-        let places = Places { task: "/data/1/task".into(), opt: "/data/1/opt".into(), runtime: PathBuf::new() };
+        let places = Places { task: "/data/1/task".into(), opt: Some("/data/1/opt".into()), runtime: PathBuf::new() };
         let named = |path: &str| wrapper(&[(WRAPPER.to_owned(), path.to_owned())], &places);
         assert_eq!(named("/var/task/run"), Some("/data/1/task/run".into()));
         assert_eq!(named("/opt/bin/run"), Some("/data/1/opt/bin/run".into()));
         assert_eq!(named("/opting/run"), Some("/opting/run".into()));
         assert_eq!(named(""), None);
         assert_eq!(wrapper(&[], &places), None);
+        let bare = Places { opt: None, ..places };
+        assert_eq!(wrapper(&[(WRAPPER.to_owned(), "/opt/run".to_owned())], &bare), Some("/opt/run".into()));
     }
 
     #[test]
     fn extensions_are_the_files_of_their_folder_in_order() {
         let opt = tempfile::tempdir().unwrap();
-        assert_eq!(extensions(opt.path()), []);
+        assert_eq!(extensions(opt.path(), Path::new("/opt")), []);
         std::fs::create_dir_all(opt.path().join("extensions/folder")).unwrap();
         for name in ["b", "a"] {
             std::fs::write(opt.path().join("extensions").join(name), "").unwrap();
         }
-        let names: Vec<String> = extensions(opt.path()).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["a", "b"]);
+        let expected = ["a", "b"].map(|name| (name.to_owned(), Path::new("/opt/extensions").join(name)));
+        assert_eq!(extensions(opt.path(), Path::new("/opt")), expected);
     }
 }

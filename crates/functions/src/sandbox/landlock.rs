@@ -9,6 +9,8 @@ use landlock::{
     path_beneath_rules,
 };
 
+use super::root::{FILES, FOLDERS};
+
 /// The newest version of Landlock whose rights we know; older kernels enforce what they have.
 const VERSION: ABI = ABI::V6;
 
@@ -22,38 +24,15 @@ pub(super) struct Paths {
 /// Devices that may be written to, like the files of processes that the kernel lets their owner write to.
 const WRITTEN: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/proc"];
 
-/// Of the host, where an environment has no root of its own.
-const OF_HOST: [&str; 30] = [
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/nix/store",
+/// Of the host, where an environment has no root of its own: what such a root makes itself or has by its links.
+const OF_HOST: [&str; 7] = [
     "/dev",
     "/proc",
     "/sys/devices/system/cpu",
     "/run/systemd/resolve",
     "/run/resolvconf",
-    "/etc/alternatives",
-    "/etc/ca-certificates",
     "/etc/group",
-    "/etc/host.conf",
-    "/etc/hosts",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/mime.types",
-    "/etc/nsswitch.conf",
     "/etc/passwd",
-    "/etc/pki",
-    "/etc/protocols",
-    "/etc/resolv.conf",
-    "/etc/services",
-    "/etc/ssl",
 ];
 
 impl Paths {
@@ -66,9 +45,9 @@ impl Paths {
     /// folders.
     pub(super) fn of_host(installation: &[PathBuf], directory: &Path, runtime: &Path, environment: u64) -> Paths {
         let own = directory.join("environments").join(environment.to_string());
-        let mut read: Vec<PathBuf> = OF_HOST.iter().map(PathBuf::from).collect();
+        let mut read: Vec<PathBuf> = FOLDERS.iter().chain(&FILES).chain(&OF_HOST).map(PathBuf::from).collect();
         read.extend(installation.iter().cloned());
-        read.extend([runtime.to_owned(), own.join("task"), own.join("opt"), directory.join("opt")]);
+        read.extend([runtime.to_owned(), own.join("task"), own.join("opt")]);
         Paths { read, write: vec![own.join("tmp")] }
     }
 }

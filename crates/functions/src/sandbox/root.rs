@@ -26,7 +26,7 @@ use super::order::{Contents, Surroundings};
 const ROOT: &str = "/root";
 
 /// Folders of the host that are seen whole. Links among them (`/lib` is one mostly) stay links.
-const FOLDERS: [&str; 12] = [
+pub(super) const FOLDERS: [&str; 12] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -41,8 +41,8 @@ const FOLDERS: [&str; 12] = [
     "/nix/store",
 ];
 
-/// Small files of the host that are copied: names, addresses, certificates, the loader's cache.
-const FILES: [&str; 16] = [
+/// Small files of the host that are copied, and the files of such folders: names, addresses, certificates, the loader's cache.
+pub(super) const FILES: [&str; 16] = [
     "/etc/alternatives",
     "/etc/ca-certificates.conf",
     "/etc/gai.conf",

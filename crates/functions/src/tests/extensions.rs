@@ -1,12 +1,12 @@
 //! Extensions: programs beside the runtime that hear of its invocations and of its end.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::lab::{Lab, eventually, on_data_thread, runtime, unsandboxed};
+use super::lab::{Lab, eventually, on_data_thread, runtime, unsandboxed, zip};
+use crate::layers::LayerUse;
 use crate::records::Configuration;
 
 /// An extension in Python; `BODY` is what it does. What it notes goes to the file that NOTES names.
@@ -41,16 +41,18 @@ while True:
 "#;
 
 impl Lab {
-    /// Puts a program where the layers' extensions are.
-    fn extension(&self, name: &str, body: &str) -> PathBuf {
-        let folder = self.functions.engine.directory().join("opt/extensions");
-        fs::create_dir_all(&folder).unwrap();
+    /// A layer with one extension.
+    async fn extension(&self, name: &str, body: &str) -> LayerUse {
         let python = self.functions.engine.runtimes.find(&runtime("python")).unwrap().program;
-        let program = EXTENSION.replace("PYTHON", &python.to_string_lossy()).replace("BODY", body);
-        let file = folder.join(name);
-        fs::write(&file, program).unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
-        file
+        self.layer(name, &EXTENSION.replace("PYTHON", &python.to_string_lossy()).replace("BODY", body)).await
+    }
+
+    async fn layer(&self, name: &str, program: &str) -> LayerUse {
+        let package = zip(&[(&format!("extensions/{name}"), program)]);
+        let code_size = package.len() as u64;
+        let code = self.data.blobs().put(package.into()).await.unwrap();
+        let arn = format!("arn:aws:lambda:us-east-1:000000000000:layer:{name}:1");
+        LayerUse { arn, code, code_size }
     }
 
     fn notes_file(&self) -> PathBuf {
@@ -62,10 +64,17 @@ impl Lab {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    async fn python_beside(&self, name: &str, code: &str, change: impl FnOnce(&mut Configuration)) {
+    async fn python_beside(
+        &self,
+        name: &str,
+        extension: &LayerUse,
+        code: &str,
+        change: impl FnOnce(&mut Configuration),
+    ) {
         let notes = self.notes_file().to_string_lossy().into_owned();
         self.put(name, &runtime("python"), &[("index.py", code)], |configuration| {
             configuration.variables.get_or_insert_default().insert("NOTES".to_owned(), notes);
+            configuration.layers.push(extension.clone());
             change(configuration);
         })
         .await;
@@ -77,14 +86,14 @@ const ECHO: &str = "def handler(event, context): return event";
 #[test]
 fn an_extension_hears_of_invocations_and_of_the_end() {
     unsandboxed(|lab| async move {
-        lab.extension("listener", LISTENER);
-        lab.python_beside("Heard", ECHO, |_| {}).await;
+        let listener = lab.extension("listener", LISTENER).await;
+        lab.python_beside("Heard", &listener, ECHO, |_| {}).await;
         for number in 0..2 {
             assert_eq!(lab.returned("Heard", &number.to_string()).await, json!(number));
             eventually("the environment is free", || lab.version("Heard").thread_with_idle().is_some()).await;
         }
         // An update ends the environment.
-        lab.python_beside("Heard", ECHO, |_| {}).await;
+        lab.python_beside("Heard", &listener, ECHO, |_| {}).await;
         eventually("the end is heard", || lab.notes().len() == 4).await;
         let notes = lab.notes();
         let told = json!({"functionName": "Heard", "functionVersion": "$LATEST", "handler": "index.handler", "accountId": "000000000000"});
@@ -103,10 +112,11 @@ fn an_extension_hears_of_invocations_and_of_the_end() {
 #[test]
 fn an_answer_does_not_wait_for_extensions_but_the_next_invocation_does() {
     unsandboxed(|lab| async move {
-        lab.extension("listener", LISTENER);
+        let listener = lab.extension("listener", LISTENER).await;
         let hold = lab.folder.path().join("notes.hold");
         fs::write(&hold, "").unwrap();
-        lab.python_beside("Held", "import os\ndef handler(event, context): return os.getpid()", |_| {}).await;
+        lab.python_beside("Held", &listener, "import os\ndef handler(event, context): return os.getpid()", |_| {})
+            .await;
         let first = lab.returned("Held", "{}").await;
         assert_eq!(lab.version("Held").thread_with_idle(), None);
         let second = lab.returned("Held", "{}").await;
@@ -121,9 +131,9 @@ fn an_answer_does_not_wait_for_extensions_but_the_next_invocation_does() {
 #[test]
 fn extensions_are_told_of_a_timeout() {
     unsandboxed(|lab| async move {
-        lab.extension("listener", LISTENER);
+        let listener = lab.extension("listener", LISTENER).await;
         let code = "import time\ndef handler(event, context): time.sleep(60)";
-        lab.python_beside("Slow", code, |configuration| configuration.timeout = 1).await;
+        lab.python_beside("Slow", &listener, code, |configuration| configuration.timeout = 1).await;
         assert_eq!(lab.failed("Slow", "{}").await["errorType"], "Sandbox.Timedout");
         eventually("the end is heard", || lab.notes().iter().any(|note| note["shutdownReason"] == "timeout")).await;
     });
@@ -132,7 +142,7 @@ fn extensions_are_told_of_a_timeout() {
 #[test]
 fn the_runtime_is_asked_to_end_before_the_extensions() {
     unsandboxed(|lab| async move {
-        lab.extension("listener", LISTENER);
+        let listener = lab.extension("listener", LISTENER).await;
         let code = r#"
 import json, os, signal, sys
 def note(*_):
@@ -140,10 +150,10 @@ def note(*_):
     sys.exit(0)
 signal.signal(signal.SIGTERM, note)
 def handler(event, context): return event"#;
-        lab.python_beside("Ends", code, |_| {}).await;
+        lab.python_beside("Ends", &listener, code, |_| {}).await;
         lab.returned("Ends", "1").await;
         eventually("the environment is free", || lab.version("Ends").thread_with_idle().is_some()).await;
-        lab.python_beside("Ends", ECHO, |_| {}).await;
+        lab.python_beside("Ends", &listener, ECHO, |_| {}).await;
         eventually("the end is heard", || lab.notes().len() == 4).await;
         assert_eq!(lab.notes()[2], "terminated");
         assert_eq!(lab.notes()[3]["eventType"], "SHUTDOWN");
@@ -174,17 +184,18 @@ fn an_extension_that_fails_fails_the_function() {
             ),
         ];
         for (number, (body, kind, how)) in failing.into_iter().enumerate() {
-            lab.extension("failing", body);
+            let failing = lab.extension("failing", body).await;
             // The runtime must not be quicker than the extension.
             let name = format!("Fails{number}");
-            lab.python_beside(&name, "import time\ndef handler(event, context): time.sleep(15)", |_| {}).await;
+            lab.python_beside(&name, &failing, "import time\ndef handler(event, context): time.sleep(15)", |_| {})
+                .await;
             let error = lab.failed(&name, "{}").await;
             assert_eq!(error["errorType"], kind, "{body}: {error}");
             assert!(error["errorMessage"].as_str().unwrap().ends_with(&format!(" Error: {how}")), "{body}: {error}");
         }
-        let file = lab.extension("failing", "");
-        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-        lab.python_beside("NoLaunch", ECHO, |_| {}).await;
+        // It is no script, and so the package does not say that it can be run.
+        let failing = lab.layer("failing", "no program").await;
+        lab.python_beside("NoLaunch", &failing, ECHO, |_| {}).await;
         let error = lab.failed("NoLaunch", "{}").await;
         assert_eq!(error["errorType"], "Extension.LaunchError");
         let told = "Error: fork/exec /opt/extensions/failing: permission denied";
@@ -195,9 +206,7 @@ fn an_extension_that_fails_fails_the_function() {
 #[test]
 fn what_is_out_of_turn_or_unknown_is_refused() {
     unsandboxed(|lab| async move {
-        lab.extension(
-            "asking",
-            r#"
+        let asking = r#"
 def kind(answer): return [answer[0], (answer[2] or {}).get("errorType")]
 uuid = "8a7b6c5d-0000-4000-8000-000000000001"
 named = {"Lambda-Extension-Name": name}
@@ -221,9 +230,9 @@ for answer in internal[:9]:
     keep = globals().setdefault("kept", []); keep.append(api)
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 call("GET", "event/next", headers=identity)
-"#,
-        );
-        lab.python_beside("Asked", ECHO, |_| {}).await;
+"#;
+        let asking = lab.extension("asking", asking).await;
+        lab.python_beside("Asked", &asking, ECHO, |_| {}).await;
         assert_eq!(lab.returned("Asked", "1").await, json!(1));
         let notes = lab.notes();
         let refused = |status: u16, kind: &str| json!([status, format!("Extension.{kind}")]);

@@ -36,16 +36,14 @@ pub(super) async fn invoke(
     let asked = Asked {
         function_name: &input.function_name,
         qualifier: input.qualifier.as_deref(),
-        payload: input.payload.map_or_else(Bytes::new, |Sensitive(Blob(payload))| payload),
+        payload: input.payload.map(|Sensitive(payload)| payload),
         client_context: input.client_context.as_deref(),
-        tail_log: input.log_type.as_deref() == Some("Tail"),
+        log_type: input.log_type.as_deref(),
     };
-    let (invocation, trace) = functions.invocation(&call, asked)?;
-    if input.invocation_type.as_deref() == Some("DryRun") {
-        functions.index.resolve(&invocation.function_arn, &invocation.caller).map_err(refusal)?;
+    let Some((invocation, trace)) = functions.unless_dry(&call, asked, input.invocation_type.as_deref())? else {
         let output = model::InvocationResponse { status_code: Some(204), ..model::InvocationResponse::default() };
         return Ok(output.into());
-    }
+    };
     if input.invocation_type.as_deref() == Some("Event") {
         functions.queue.accept(&functions, invocation).await.map_err(refusal)?;
         let output = model::InvocationResponse { status_code: Some(202), ..model::InvocationResponse::default() };
@@ -66,7 +64,6 @@ pub(super) async fn invoke(
     };
     let remapped = HeaderName::from_static("x-amzn-remapped-content-length");
     let answer = Answer::from(output).with_header(remapped, HeaderValue::from_static("0"));
-    let trace = HeaderValue::try_from(trace).map_err(ApiError::internal)?;
     Ok(answer.with_header(HeaderName::from_static("x-amzn-trace-id"), trace))
 }
 
@@ -75,9 +72,13 @@ pub(super) async fn invoke_async(
     call: Call,
     input: model::InvokeAsyncRequest,
 ) -> Result<model::InvokeAsyncResponse, ApiError> {
-    let Blob(payload) = input.invoke_args;
-    let asked =
-        Asked { function_name: &input.function_name, qualifier: None, payload, client_context: None, tail_log: false };
+    let asked = Asked {
+        function_name: &input.function_name,
+        qualifier: None,
+        payload: Some(input.invoke_args),
+        client_context: None,
+        log_type: None,
+    };
     let (invocation, _) = functions.invocation(&call, asked)?;
     functions.queue.accept(&functions, invocation).await.map_err(refusal)?;
     Ok(model::InvokeAsyncResponse { status: Some(202) })
@@ -87,23 +88,39 @@ pub(super) async fn invoke_async(
 pub(super) struct Asked<'a> {
     pub(super) function_name: &'a str,
     pub(super) qualifier: Option<&'a str>,
-    pub(super) payload: Bytes,
+    pub(super) payload: Option<Blob>,
     pub(super) client_context: Option<&'a str>,
-    pub(super) tail_log: bool,
+    pub(super) log_type: Option<&'a str>,
 }
 
 impl Functions {
+    /// What is to be run and its `X-Amzn-Trace-Id`; nothing for a caller who only wants to know whether it could be
+    /// (`DryRun`).
+    pub(super) fn unless_dry(
+        &self,
+        call: &Call,
+        asked: Asked<'_>,
+        invocation_type: Option<&str>,
+    ) -> Result<Option<(Invocation, HeaderValue)>, ApiError> {
+        let (invocation, trace) = self.invocation(call, asked)?;
+        if invocation_type == Some("DryRun") {
+            self.index.resolve(&invocation.function_arn, &invocation.caller).map_err(refusal)?;
+            return Ok(None);
+        }
+        Ok(Some((invocation, HeaderValue::try_from(trace).map_err(ApiError::internal)?)))
+    }
+
     /// What is to be run, and the trace that it belongs to.
-    pub(super) fn invocation(&self, call: &Call, asked: Asked<'_>) -> Result<(Invocation, String), ApiError> {
+    fn invocation(&self, call: &Call, asked: Asked<'_>) -> Result<(Invocation, String), ApiError> {
         let named = Named::read(call, asked.function_name, asked.qualifier)?;
         let trace = self.trace(call, &named)?;
         let invocation = Invocation {
             function_arn: named.qualified_arn().into(),
-            payload: asked.payload,
+            payload: asked.payload.map_or_else(Bytes::new, |Blob(payload)| payload),
             caller: Caller::Trusted,
             trace_id: Some(trace.clone()),
             client_context: asked.client_context.map(client_context).transpose()?,
-            tail_log: asked.tail_log,
+            tail_log: asked.log_type == Some("Tail"),
             request_id: Some(call.request_id.clone()),
         };
         Ok((invocation, trace))

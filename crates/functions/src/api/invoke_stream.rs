@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use base::seams::{StreamPart, StreamParts, Streaming};
-use base::shape::{Blob, Sensitive};
+use base::shape::Sensitive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use model_lambda as model;
 use serde_json::{Map, Value};
@@ -28,16 +27,14 @@ pub(super) async fn invoke_with_response_stream(
     let asked = Asked {
         function_name: &input.function_name,
         qualifier: input.qualifier.as_deref(),
-        payload: input.payload.map_or_else(Bytes::new, |Sensitive(Blob(payload))| payload),
+        payload: input.payload.map(|Sensitive(payload)| payload),
         client_context: input.client_context.as_deref(),
-        tail_log: input.log_type.as_deref() == Some("Tail"),
+        log_type: input.log_type.as_deref(),
     };
-    let (invocation, trace) = functions.invocation(&call, asked)?;
-    if input.invocation_type.as_deref() == Some("DryRun") {
-        functions.index.resolve(&invocation.function_arn, &invocation.caller).map_err(refusal)?;
+    let Some((invocation, trace)) = functions.unless_dry(&call, asked, input.invocation_type.as_deref())? else {
         let output = model::InvokeWithResponseStreamResponse { status_code: Some(204), ..Default::default() };
         return Ok(output.into());
-    }
+    };
     let streaming = functions.stream_from_anywhere(invocation).await.map_err(refusal)?;
     let Streaming { executed_version, content_type, parts, .. } = streaming;
     let output = model::InvokeWithResponseStreamResponse {
@@ -46,7 +43,6 @@ pub(super) async fn invoke_with_response_stream(
         event_stream: None,
         response_stream_content_type: Some("application/vnd.amazon.eventstream".to_owned()),
     };
-    let trace = HeaderValue::try_from(trace).map_err(ApiError::internal)?;
     let mut answer = Answer::from(output)
         .with_header(HeaderName::from_static("x-amzn-trace-id"), trace)
         .with_events(EventStream::new(Written { parts, has_ended: false }));

@@ -47,6 +47,13 @@ impl Clock {
         }
     }
 
+    /// Sets a fake clock, forward or back; does nothing to the system's.
+    pub fn set(&self, moment: Moment) {
+        if let Clock::Fake(now) = self {
+            now.store(moment.0, Ordering::Release);
+        }
+    }
+
     /// Moves a fake clock forward by `milliseconds`; does nothing to the system's.
     pub fn advance(&self, milliseconds: u64) {
         if let Clock::Fake(now) = self {
@@ -67,5 +74,7 @@ mod tests {
         clock.advance(600);
         assert_eq!(same.now(), Moment(2_100));
         assert!((same.now().seconds() - 2.1).abs() < f64::EPSILON);
+        clock.set(Moment(3));
+        assert_eq!(same.now(), Moment(3));
     }
 }

@@ -13,6 +13,7 @@ use store::{StoreError, Stored, Transaction};
 
 use super::ending::{Ending, LastAnswer, or_empty};
 use super::lanes::{Lane, Ticket};
+use super::steady::Times;
 use super::verdict::{Verdict, after_answer, after_refusal, expired};
 use super::{EVENT_BYTES, Queue, deliver};
 use crate::Functions;
@@ -34,7 +35,7 @@ const WRITE_AGAIN_AT_LEAST: Duration = Duration::from_secs(5);
 struct Row {
     invocation: QueuedInvocation,
     revision: u64,
-    refusals: u8,
+    ticket: Ticket,
 }
 
 /// What came of a try.
@@ -59,10 +60,11 @@ impl Queue {
                 // It stays as it was, and is tried once more.
                 let request_id = ids::uuid_text(ticket.id);
                 tracing::warn!(%error, request_id, "an asynchronous invocation cannot be read or written; trying again");
-                (Some(Ticket { due: functions.engine.clock.now().0 + AFTER_STORE_FAILURE, ..ticket }), false)
+                let due = self.steady.now() + AFTER_STORE_FAILURE;
+                (Some(Ticket { times: Times { due, ..ticket.times }, ..ticket }), false)
             }
         };
-        self.lanes().finish(&lane, again, had_room, functions.engine.clock.now().0);
+        self.lanes().finish(&lane, again, had_room, self.steady.now());
         self.changed.notify_one();
     }
 
@@ -78,7 +80,7 @@ impl Queue {
         let Some(Stored { record: invocation, revision }) = functions.store.get(scope, &id).await? else {
             return Ok((None, true));
         };
-        let row = Row { invocation, revision, refusals: ticket.refusals };
+        let row = Row { invocation, revision, ticket };
         let came = match row.invocation.delivery.clone() {
             Some(delivery) => self.deliver(functions, lane, &row, &delivery).await?,
             None => self.run(functions, lane, &row).await?,
@@ -95,19 +97,19 @@ impl Queue {
                 (edit, None)
             }
             Came::Later(later) => {
-                let again = Ticket { due: later.due, refusals: 0, ..ticket };
+                let again = Ticket { times: ticket.times.until(later, later.due), refusals: 0, ..ticket };
                 (Transaction::new().update(scope, later, row.revision), Some(again))
             }
             Came::Refused(due) => {
-                let refusals = ticket.refusals.saturating_add(1);
-                return Ok((Some(Ticket { due: *due, refusals, ..ticket }), false));
+                let (times, refusals) = (ticket.times.until(&row.invocation, *due), ticket.refusals.saturating_add(1));
+                return Ok((Some(Ticket { times, refusals, ..ticket }), false));
             }
             Came::Nothing => return Ok((Some(ticket), false)),
         };
         self.write(functions, edit, &id).await?;
         if let Came::Over(successors) = &came {
             for (invocation, _) in successors {
-                self.add(invocation);
+                self.add(invocation, Times::at_once(self.steady.now()));
             }
         }
         Ok((again, true))
@@ -129,6 +131,11 @@ impl Queue {
         }
     }
 
+    /// See [`super::steady::Steady::moment_of`].
+    fn moment_of(&self, row: &Row) -> Moment {
+        self.steady.moment_of(&row.invocation, row.ticket.times)
+    }
+
     async fn event(&self, functions: &Functions, lane: &Lane, row: &Row) -> Result<String, StoreError> {
         let event = functions.store.get::<QueuedEvent>(&lane.scope, &row.invocation.request_id).await?;
         Ok(event.map(|event| event.record.payload).unwrap_or_default())
@@ -139,7 +146,7 @@ impl Queue {
         let clock = &functions.engine.clock;
         let queued = &row.invocation;
         let handling = functions.index.handling(&queued.function_arn);
-        if let Some(ending) = expired(queued, &handling, clock.now()) {
+        if let Some(ending) = expired(queued, &handling, self.moment_of(row)) {
             let event = self.event(functions, lane, row).await?;
             return Ok(self.over(queued, &event, &ending, &handling, clock.now()));
         }
@@ -189,7 +196,7 @@ impl Queue {
                 return Ok(Came::Over(Vec::new()));
             }
         };
-        let verdict = after_answer(queued.clone(), answer, &handling, &self.delays, clock.now());
+        let verdict = after_answer(queued.clone(), answer, &handling, &self.delays, self.moment_of(row));
         let event = std::str::from_utf8(&event).unwrap_or_default();
         Ok(self.came(verdict, queued, event, &handling, clock.now()))
     }
@@ -202,13 +209,13 @@ impl Queue {
         handling: &Handling,
     ) -> Result<Came, StoreError> {
         count(&self.counts.refused);
-        let now = functions.engine.clock.now();
-        let verdict = after_refusal(&row.invocation, handling, &self.delays, row.refusals, now);
+        let now = self.moment_of(row);
+        let verdict = after_refusal(&row.invocation, handling, &self.delays, row.ticket.refusals, now);
         let event = match verdict {
             Verdict::Over(_) => self.event(functions, lane, row).await?,
             _ => String::new(),
         };
-        Ok(self.came(verdict, &row.invocation, &event, handling, now))
+        Ok(self.came(verdict, &row.invocation, &event, handling, functions.engine.clock.now()))
     }
 
     fn came(&self, verdict: Verdict, queued: &QueuedInvocation, event: &str, handling: &Handling, now: Moment) -> Came {
@@ -263,7 +270,7 @@ impl Queue {
         delivery: &Delivery,
     ) -> Result<Came, StoreError> {
         let body = self.event(functions, lane, row).await?;
-        let now = functions.engine.clock.now();
+        let now = self.moment_of(row);
         let failure = match self.send(functions, &row.invocation, delivery, body).await {
             Ok(successor) => return Ok(Came::Over(successor.into_iter().collect())),
             Err(failure) => failure,
@@ -272,14 +279,14 @@ impl Queue {
         let age = u64::from(EVENT_AGE_SECONDS) * 1000;
         let is_over = match may_pass {
             MayPass::No => true,
-            MayPass::Perhaps => row.refusals + 1 >= TRIES_OF_REFUSED_DELIVERIES,
+            MayPass::Perhaps => row.ticket.refusals + 1 >= TRIES_OF_REFUSED_DELIVERIES,
             MayPass::Yes => now.0.saturating_sub(row.invocation.accepted) >= age,
         };
         let Delivery { target, request_id, .. } = delivery;
         let function_arn = &row.invocation.function_arn;
         if !is_over {
             tracing::debug!(target_arn = target, request_id, function_arn, reason, "a delivery failed; trying again");
-            return Ok(Came::Refused(self.delays.refused(row.refusals, now)));
+            return Ok(Came::Refused(self.delays.refused(row.ticket.refusals, now)));
         }
         let undelivered = count(&self.counts.undelivered);
         let what = if delivery.dead_letter.is_some() { "event" } else { "record" };

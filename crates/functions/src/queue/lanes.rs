@@ -2,7 +2,7 @@
 //!
 //! What waits for the same function, or for the same target of results, stands in one *lane*. The lanes are served in
 //! turn, and a lane may hold no more places than are free at the time: one that is alone gets half of them, two get a
-//! third each, and a newcomer always finds some. An event takes 40 bytes here; the rest of it stays in the store.
+//! third each, and a newcomer always finds some. An event takes 48 bytes here; the rest of it stays in the store.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -10,6 +10,8 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use store::Scope;
+
+use super::steady::Times;
 
 /// What events wait for: a function or a target, by its ARN, and who owns the events.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,8 +23,8 @@ pub(super) struct Lane {
 /// An event that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket {
-    /// When it is tried, in milliseconds since 1970.
-    pub(super) due: u64,
+    /// When it is tried, and when it was accepted.
+    pub(super) times: Times,
     /// Puts those that are due at once in order.
     pub(super) sequence: u64,
     /// The id of its row, a UUID.
@@ -56,13 +58,13 @@ struct Line {
 pub(super) enum Next {
     /// Try this; [`Lanes::finish`] is told when it is done.
     Try(Lane, Ticket),
-    /// Nothing, before this time or until something changes.
+    /// Nothing, before this (steady) time or until something changes.
     Wait(Option<u64>),
 }
 
 impl Line {
     fn due(&self) -> Option<u64> {
-        self.waiting.peek().map(|ticket| ticket.0.due)
+        self.waiting.peek().map(|ticket| ticket.0.times.due)
     }
 
     fn is_ready(&self, now: u64, free: usize) -> bool {
@@ -71,7 +73,7 @@ impl Line {
 
     /// Whether the first that waits has been refused before and is not due.
     fn is_refused(&self, now: u64) -> bool {
-        self.waiting.peek().is_some_and(|first| first.0.refusals > 0 && first.0.due > now)
+        self.waiting.peek().is_some_and(|first| first.0.refusals > 0 && first.0.times.due > now)
     }
 
     /// Lets the first that was refused try again now.
@@ -79,7 +81,7 @@ impl Line {
         if self.is_refused(now)
             && let Some(mut first) = self.waiting.peek_mut()
         {
-            first.0.due = now;
+            first.0.times.due = now;
         }
     }
 }
@@ -101,10 +103,10 @@ impl Lanes {
     }
 
     /// Puts an event into its lane.
-    pub(super) fn add(&mut self, lane: Lane, due: u64, id: [u8; 16], refusals: u8) {
+    pub(super) fn add(&mut self, lane: Lane, times: Times, id: [u8; 16], refusals: u8) {
         self.sequence += 1;
         self.held += 1;
-        let ticket = Ticket { due, sequence: self.sequence, id, refusals };
+        let ticket = Ticket { times, sequence: self.sequence, id, refusals };
         self.lanes.entry(lane).or_default().waiting.push(Reverse(ticket));
     }
 
@@ -173,7 +175,7 @@ mod tests {
     fn lanes(places: usize, waiting: &[(&str, u64)]) -> Lanes {
         let mut lanes = Lanes::new(places);
         for (name, due) in waiting {
-            lanes.add(lane(name), *due, [0; 16], 0);
+            lanes.add(lane(name), Times::at_once(*due), [0; 16], 0);
         }
         lanes
     }
@@ -200,10 +202,10 @@ mod tests {
         let mut lanes = lanes(8, &[("a", 1); 100]);
         assert_eq!(served(&mut lanes, 1), "aaaa");
         assert_eq!(lanes.next(1), Next::Wait(None));
-        lanes.add(lane("b"), 1, [0; 16], 0);
-        lanes.add(lane("b"), 1, [0; 16], 0);
+        lanes.add(lane("b"), Times::at_once(1), [0; 16], 0);
+        lanes.add(lane("b"), Times::at_once(1), [0; 16], 0);
         assert_eq!(served(&mut lanes, 1), "bb");
-        lanes.add(lane("c"), 1, [0; 16], 0);
+        lanes.add(lane("c"), Times::at_once(1), [0; 16], 0);
         assert_eq!(served(&mut lanes, 1), "c");
         for _ in 0..4 {
             lanes.finish(&lane("a"), None, true, 1);
@@ -215,7 +217,7 @@ mod tests {
     fn the_first_that_waits_is_the_first_that_is_tried() {
         let mut lanes = Lanes::new(100);
         for (number, due) in [(1, 7), (2, 3), (3, 7), (4, 3)] {
-            lanes.add(lane("a"), due, [number; 16], 0);
+            lanes.add(lane("a"), Times::at_once(due), [number; 16], 0);
         }
         let mut order = Vec::new();
         while let Next::Try(_, ticket) = lanes.next(7) {
@@ -230,8 +232,8 @@ mod tests {
         let Next::Try(of, first) = lanes.next(1) else { panic!("one is due") };
         let Next::Try(_, second) = lanes.next(1) else { panic!("one is due") };
         let Next::Try(_, third) = lanes.next(1) else { panic!("one is due") };
-        lanes.finish(&of, Some(Ticket { due: 1000, refusals: 1, ..second }), false, 1);
-        lanes.finish(&of, Some(Ticket { due: 2000, refusals: 1, ..third }), false, 1);
+        lanes.finish(&of, Some(Ticket { times: Times::at_once(1000), refusals: 1, ..second }), false, 1);
+        lanes.finish(&of, Some(Ticket { times: Times::at_once(2000), refusals: 1, ..third }), false, 1);
         assert_eq!(lanes.next(2), Next::Wait(Some(1000)));
         lanes.finish(&of, None, true, 3);
         assert!(matches!(lanes.next(3), Next::Try(_, ticket) if ticket.sequence == second.sequence));
@@ -248,7 +250,7 @@ mod tests {
         }
         let (a, _) = tries.remove(0);
         for (lane, ticket) in &tries[..2] {
-            lanes.finish(lane, Some(Ticket { due: 1000, refusals: 1, ..*ticket }), false, 1);
+            lanes.finish(lane, Some(Ticket { times: Times::at_once(1000), refusals: 1, ..*ticket }), false, 1);
         }
         lanes.finish(&a, None, true, 2);
         assert_eq!(served(&mut lanes, 2), "b");

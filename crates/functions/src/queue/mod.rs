@@ -10,6 +10,7 @@ mod attempt;
 mod deliver;
 mod ending;
 mod lanes;
+mod steady;
 mod verdict;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use base::ids;
 use base::seams::{CallService, Invocation, InvokeRefusal};
-use store::{StoreError, Transaction};
+use store::{StoreError, Stored, Transaction};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -27,20 +28,21 @@ use crate::index::scope_of;
 use crate::invoke::{check_event, not_json};
 use crate::records::{QueuedEvent, QueuedInvocation};
 use lanes::{Lane, Lanes, Next};
+use steady::{Steady, Times};
 
 pub use verdict::RetryDelays;
 
 /// The largest event of an asynchronous invocation: 1 MB.
 const EVENT_BYTES: usize = 1_048_576;
 
-/// How many events may wait at once: 40 MB of places in line. The bound is ours.
+/// How many events may wait at once: 48 MB of places in line. The bound is ours.
 const WAITING_AT_MOST: usize = 1_000_000;
 
 /// How many of them are under way at once: each may be 1 MB. A function gets half of them at most, so that callers who
 /// wait for their answer find room too. The bound is ours.
 const PLACES: usize = 128;
 
-/// The longest sleep, so that a step of the clock does no harm.
+/// The longest sleep, whatever is waited for.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// How many events are read at once when the queue is taken up.
@@ -51,6 +53,7 @@ pub(crate) struct Queue {
     functions: Weak<Functions>,
     delays: RetryDelays,
     services: Option<Arc<dyn CallService>>,
+    steady: Steady,
     lanes: Mutex<Lanes>,
     /// Something has come or is done.
     changed: Notify,
@@ -79,6 +82,7 @@ impl Queue {
             functions,
             delays,
             services,
+            steady: Steady::begin(),
             lanes: Mutex::new(Lanes::new(PLACES)),
             changed: Notify::new(),
             is_closed: AtomicBool::new(false),
@@ -92,8 +96,9 @@ impl Queue {
         loop {
             let after = last.as_ref().map(|(scope, id): &(_, String)| (scope, id.as_str()));
             let page = functions.store.page_all::<QueuedInvocation>(after, PAGE).await?;
-            for (_, left) in &page {
-                self.add(&left.record);
+            for (_, Stored { record: left, .. }) in &page {
+                let times = Times::left(left, functions.engine.clock.now(), self.steady.now(), self.delays.longest());
+                self.add(left, times);
             }
             match page.into_iter().next_back() {
                 Some((scope, left)) => last = Some((scope, left.record.request_id)),
@@ -147,7 +152,7 @@ impl Queue {
         let both = Transaction::new().insert(&scope, &queued).insert(&scope, &event);
         let committed = functions.store.commit(both).await;
         committed.map_err(|error| InvokeRefusal::Unavailable { reason: format!("the event was not kept: {error}") })?;
-        self.add(&queued);
+        self.add(&queued, Times::at_once(self.steady.now()));
         Ok(queued.request_id)
     }
 
@@ -171,7 +176,7 @@ impl Queue {
     }
 
     /// Puts an event that is in the store into its lane.
-    fn add(&self, queued: &QueuedInvocation) {
+    fn add(&self, queued: &QueuedInvocation, times: Times) {
         let Some(id) = id_of(&queued.request_id) else {
             tracing::warn!(request_id = queued.request_id, "an event in the queue has no id that could be its own");
             return;
@@ -182,14 +187,14 @@ impl Queue {
         };
         let lane = Lane { scope: scope_of(&queued.function_arn), of: of.into() };
         let refusals = u8::try_from(queued.refusals).unwrap_or(u8::MAX);
-        self.lanes().add(lane, queued.due, id, refusals);
+        self.lanes().add(lane, times, id, refusals);
         self.changed.notify_one();
     }
 
     /// Begins what is due as long as the functions are there.
     async fn work(self: Arc<Self>, control: Handle) {
-        while let Some(clock) = self.functions.upgrade().map(|functions| functions.engine.clock.clone()) {
-            let now = clock.now().0;
+        while self.functions.strong_count() > 0 {
+            let now = self.steady.now();
             let next = self.lanes().next(now);
             let until = match next {
                 Next::Try(lane, ticket) => {

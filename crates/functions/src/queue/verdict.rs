@@ -34,6 +34,11 @@ impl RetryDelays {
         RetryDelays { after_failure: [after_failure, after_failure.saturating_mul(2)], ..RetryDelays::default() }
     }
 
+    /// The longest wait that a row may tell of, in milliseconds; those after refusals are not written down.
+    pub(super) fn longest(&self) -> u64 {
+        milliseconds(self.after_failure.into_iter().max().unwrap_or_default())
+    }
+
     /// When what was refused `times` before is tried again: up to a quarter later than it might be, so that what was
     /// refused at once does not come back at once.
     pub(super) fn refused(&self, times: u8, now: Moment) -> u64 {

@@ -5,6 +5,7 @@ mod api;
 mod api_refusals;
 mod behaviour;
 mod client;
+mod clock;
 mod concurrency;
 mod destinations;
 mod event_invoke;

@@ -16,14 +16,14 @@ pub(super) const SOON: RetryDelays =
     RetryDelays { after_failure: [Duration::from_millis(5); 2], after_refusal: Duration::from_millis(5) };
 
 /// A handler that notes the id of each call and its event in a file, and then does `more`.
-fn noting(file: &Path, more: &str) -> String {
+pub(super) fn noting(file: &Path, more: &str) -> String {
     let file = file.display();
     format!(
         "def handler(e, c):\n    with open('{file}', 'a') as f:\n        f.write(c.aws_request_id + ' ' + e['n'] + chr(10))\n    {more}\n"
     )
 }
 
-fn lines(file: &Path) -> Vec<String> {
+pub(super) fn lines(file: &Path) -> Vec<String> {
     std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 

@@ -125,14 +125,17 @@ impl From<Refusal> for ApiError {
             ),
             Refusal::Unavailable(reason) => {
                 tracing::error!(%reason, "the control plane cannot answer");
-                ApiError::custom(
-                    "ServiceUnavailableException",
-                    503,
-                    "The service is unavailable. Please try again later.",
-                )
-                .with_retry_after(1)
+                unavailable("The service is unavailable. Please try again later.".to_owned())
+            }
+            Refusal::Full(reason) => {
+                tracing::error!(%reason, "the control plane cannot keep a change");
+                unavailable(format!("The change was not kept: {reason}."))
             }
             Refusal::Internal(reason) => ApiError::internal(reason),
         }
     }
+}
+
+fn unavailable(text: String) -> ApiError {
+    ApiError::custom("ServiceUnavailableException", 503, text).with_retry_after(1)
 }

@@ -17,6 +17,8 @@ pub(crate) enum Refusal {
     Raced,
     /// `ServiceUnavailableException`, 503: the store cannot answer; the text is for the operator's log.
     Unavailable(String),
+    /// `ServiceUnavailableException`, 503: there is no room for the change; the text is for the caller, who may make some.
+    Full(String),
     /// An internal failure, 500; the text is for the operator's log.
     Internal(String),
 }
@@ -85,7 +87,8 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
         match error {
             StoreError::Exists { .. } | StoreError::Changed { .. } => Refusal::Raced,
-            StoreError::Full | StoreError::Unavailable(_) => Refusal::Unavailable(error.to_string()),
+            StoreError::Full => Refusal::Full(error.to_string()),
+            StoreError::Unavailable(_) => Refusal::Unavailable(error.to_string()),
             StoreError::Corrupt { .. } | StoreError::Trimmed { .. } => Refusal::Internal(error.to_string()),
         }
     }

@@ -71,6 +71,9 @@ impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(error) => error,
+            Failure::Store(error @ StoreError::Full) => {
+                Self::new(&model_iam::errors::SERVICE_FAILURE_EXCEPTION, format!("The change was not kept: {error}."))
+            }
             Failure::Store(error) => Self::internal(error),
         }
     }

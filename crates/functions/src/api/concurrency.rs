@@ -10,7 +10,7 @@ use wire::{ApiError, Call};
 
 use super::configure::not_yet;
 use super::names::Named;
-use super::{Failure, attempts, conflict, invalid, not_found, page_size, refuse};
+use super::{Failure, attempts, conflict, invalid, not_found, not_kept, page_size, refuse};
 use crate::Functions;
 use crate::concurrency::{Claim, ProvisionedRecord, ReservedRecord, Status, UNRESERVED_AT_LEAST, provisioned_key};
 use crate::records::{AliasRecord, FunctionRecord, LATEST, VersionRecord, version_key};
@@ -83,7 +83,7 @@ pub(super) async fn delete_function_concurrency(
         return Err(missing_latest(&named));
     }
     let transaction = Transaction::new().delete_tree::<ReservedRecord>(&named.scope, &named.name);
-    functions.store.commit(transaction).await.map_err(ApiError::internal)?;
+    functions.store.commit(transaction).await.map_err(not_kept)?;
     functions.refresh(&named.scope, &named.name).await
 }
 
@@ -188,7 +188,7 @@ pub(super) async fn delete_provisioned_concurrency_config(
     functions.target(&named).await?;
     let key = provisioned_key(&named.name, &input.qualifier);
     let transaction = Transaction::new().delete_tree::<ProvisionedRecord>(&named.scope, &key);
-    functions.store.commit(transaction).await.map_err(ApiError::internal)?;
+    functions.store.commit(transaction).await.map_err(not_kept)?;
     functions.refresh(&named.scope, &named.name).await
 }
 

@@ -11,7 +11,7 @@ use super::configure::{self, NotYet, not_yet};
 use super::describe::{Shown, describe};
 use super::names::Named;
 use super::package::Source;
-use super::{Failure, attempts, conflict, invalid, tags};
+use super::{Failure, attempts, conflict, invalid, not_kept, tags};
 use crate::Functions;
 use crate::concurrency::{ProvisionedRecord, ReservedRecord, provisioned_key};
 use crate::event_invoke::EventInvokeRecord;
@@ -72,7 +72,7 @@ pub(super) async fn create_function(
     match functions.store.commit(transaction).await {
         Ok(_) => {}
         Err(store::StoreError::Exists { .. }) => return Err(exists()),
-        Err(error) => return Err(ApiError::internal(error)),
+        Err(error) => return Err(not_kept(error)),
     }
     functions.refresh(&named.scope, &named.name).await?;
     // The revision shown while a function is being created is not that of the function once it is there.

@@ -130,8 +130,18 @@ impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(error) => error,
-            Failure::Store(error) => ApiError::internal(error),
+            Failure::Store(error) => not_kept(error),
         }
+    }
+}
+
+/// Lambda's error for what the store could not write. What its owner can mend, a full disk above all, is told in words.
+fn not_kept(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Full | StoreError::Unavailable(_) => {
+            refuse(&errors::SERVICE_EXCEPTION, format!("The change was not kept: {error}."))
+        }
+        error => ApiError::internal(error),
     }
 }
 

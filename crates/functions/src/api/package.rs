@@ -7,11 +7,11 @@ use base::seams::{ObjectName, ReadObjectError};
 use base::shape::{Blob, Sensitive};
 use bytes::Bytes;
 use model_lambda::errors;
-use store::Scope;
 use store::blobs::Digest;
+use store::{Scope, StoreError};
 use wire::ApiError;
 
-use super::{invalid, refuse};
+use super::{invalid, not_kept, refuse};
 use crate::Functions;
 use crate::hot_reload;
 use crate::package::{PackageError, UNPACKED_BYTES};
@@ -91,7 +91,10 @@ impl Functions {
         unpacked.await.map_err(ApiError::internal)?.map_err(refused)?;
         let size = zip.len() as u64;
         self.check_code_storage(owner, size).await?;
-        let code = self.blobs.put(zip).await.map_err(ApiError::internal)?;
+        let code = self.blobs.put(zip).await.map_err(|error| match error {
+            StoreError::Full => refused(PackageError::Disk(std::io::ErrorKind::StorageFull.into())),
+            error => not_kept(error),
+        })?;
         Ok(Taken { code, size, folder: None })
     }
 

@@ -144,10 +144,14 @@ fn connect_writer(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Conn
 
 /// The store's words for an error of the engine.
 fn failure(error: &rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => StoreError::Full,
-        _ => StoreError::Unavailable(error.to_string()),
-    }
+    if is_full(error) { StoreError::Full } else { StoreError::Unavailable(error.to_string()) }
+}
+
+/// Whether the disk is full; where it is too full for the index of the write-ahead log, the engine calls that an I/O error.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+    })
 }
 
 /// The operator's words for an error of the engine while opening.
@@ -156,6 +160,7 @@ fn open_error(path: &Path, error: &rusqlite::Error) -> OpenError {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             OpenError::NotOurs { path: path.to_owned(), reason: error.to_string() }
         }
+        _ if is_full(error) => system("open", path, &"the disk is full"),
         _ => system("open", path, error),
     }
 }

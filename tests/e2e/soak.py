@@ -3,13 +3,15 @@
     python soak.py --seconds 600
 
 It starts a server of its own (FRONTGATE_BIN, else the debug build) and demands that nothing was answered that should not
-have been, that every asynchronous event which was accepted has been run, and that the server's descriptors, processes and
-memory are at the end what they were in the middle. `test_soak.py` runs it for a short time.
+have been; that every asynchronous event which was accepted has been run, three times if it fails, and that its destination
+was told once what became of it; and that the server's descriptors, threads, processes and memory are at the end what they
+were in the middle. `test_soak.py` runs it for a short time.
 """
 
 import argparse
 import collections
 import http.client
+import itertools
 import json
 import pathlib
 import random
@@ -43,36 +45,54 @@ def handler(event, context):
     if event == 'hang': time.sleep(60)
     if event == 'child': os.fork() or time.sleep(60)
     if event == 'print': print('x' * 1000000)
+    if event == 'large': return 'x' * 6291555
+    if event == 'memory': return len(bytearray(os.urandom(1)) * (1 << 30))
+    if event == 'odd': return {1, 2}
     return event
 """
+HARMFUL = ("raise", "exit", "kill", "close", "hang", "large", "memory", "odd")
 HARMLESS = ("child", "print")
-# It tells us of each event over the host's network, which functions share.
-ASYNC = """
+# They tell us over the host's network, which functions share: of each run of an event, and of what became of it.
+TELL = """
 import os, socket
-def handler(event, context):
+def tell(what, number):
     with socket.create_connection(('127.0.0.1', {port})) as connection:
-        connection.sendall(b'%d\\n' % event['id'])
+        connection.sendall(b'%s %d\\n' % (what.encode(), number))
         connection.recv(1)
+"""
+ASYNC = """
+def handler(event, context):
+    tell('run', event['id'])
     if event['then'] == 'raise': raise ValueError('on purpose')
     if event['then'] == 'exit': os._exit(3)
 """
+ENDED = """
+def handler(event, context):
+    tell(event['requestContext']['condition'], event['requestPayload']['id'])
+"""
+# An event that fails is tried again after this many seconds, and after twice as many.
+RETRY_DELAY = 1
+TRIES = 3
 
 
 class Notes(socketserver.ThreadingTCPServer):
-    """Counts the events that functions say they have got."""
+    """Counts what functions say of events, by (what, number of the event)."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self):
         self.seen = collections.Counter()
+        self.lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), Note)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
 class Note(socketserver.StreamRequestHandler):
     def handle(self):
-        self.server.seen[int(self.rfile.readline())] += 1
+        what, number = self.rfile.readline().decode().split()
+        with self.server.lock:
+            self.server.seen[what, int(number)] += 1
         self.wfile.write(b"k")
 
 
@@ -90,8 +110,8 @@ class Soak:
         )
         self.notes = Notes()
         self.calls = collections.Counter()
-        self.accepted, self.numbers = [], iter(range(1, 1 << 62))
-        self.lock = threading.Lock()
+        # What each event that was accepted does, by its number.
+        self.accepted, self.numbers = {}, itertools.count(1)
         self.mark = 0
         self.wrong, self.samples = [], []
         self.now = {}
@@ -103,7 +123,11 @@ class Soak:
         functions.create(self.client, "node", ECHO_NODE, functions.NODE)
         functions.create(self.client, "marked", MARKED.format(mark=0))
         functions.create(self.client, "crashes", CRASHES, Timeout=1)
-        functions.create(self.client, "async", ASYNC.format(port=self.notes.server_address[1]), Timeout=10)
+        tell = TELL.format(port=self.notes.server_address[1])
+        ended = functions.create(self.client, "ended", tell + ENDED, Timeout=30)
+        functions.create(self.client, "async", tell + ASYNC, Timeout=30)
+        told = {"OnSuccess": {"Destination": ended}, "OnFailure": {"Destination": ended}}
+        self.client.put_function_event_invoke_config(FunctionName="async", DestinationConfig=told)
 
     def run(self):
         """Runs it all; returns what it came to."""
@@ -116,15 +140,23 @@ class Soak:
         self.over.set()
         for thread in threads:
             thread.join()
-        # What fails is tried again after one and after three minutes; that it was run once is what counts here.
-        missing = lambda: [number for number in self.accepted if not self.notes.seen[number]]
-        processes.poll(lambda: not missing(), 60, default=lambda: self.wrong.append(f"never run: {missing()[:20]}"))
-        unknown = set(self.notes.seen) - set(self.accepted)
-        if unknown:
-            self.wrong.append(f"run, but never accepted: {sorted(unknown)[:20]}")
+        processes.poll(lambda: not self.unsettled(), 120, default=lambda: None)
+        self.wrong += self.unsettled()[:20]
         self.notes.shutdown()
         self.notes.server_close()
         return self.accounts()
+
+    def unsettled(self):
+        """What is not as it should be with events: each run, and its end told once."""
+        seen, wrong = self.notes.seen, []
+        for number, then in list(self.accepted.items()):
+            end, runs = ("Success", 1) if then == "return" else ("RetriesExhausted", TRIES)
+            told = {what: seen[what, number] for what in ("run", "Success", "RetriesExhausted", "EventAgeExceeded")}
+            told = {what: times for what, times in told.items() if times}
+            if told != {"run": runs, end: 1}:
+                wrong.append(f"event {number} ({then}): {told}")
+        unknown = {number for _, number in list(seen)} - set(self.accepted)
+        return wrong + [f"event {number} was never accepted" for number in sorted(unknown)]
 
     def guarded(self, task):
         try:
@@ -177,16 +209,14 @@ class Soak:
         self.expect("marked", (status, failed, int(body) >= least), (200, None, True))
 
     def crashes(self, connection):
-        event = random.choice(("raise", "exit", "kill", "close", "hang", *HARMLESS))
+        event = random.choice(HARMFUL + HARMLESS)
         status, failed, _ = self.invoke(connection, "crashes", event)
         self.expect(f"crashes: {event}", (status, failed), (200, None if event in HARMLESS else "Unhandled"))
 
     def async_(self, connection):
-        with self.lock:
-            number = next(self.numbers)
-            # Before it is sent, for it may be run before we hear that it was accepted.
-            self.accepted.append(number)
-        then = random.choices(("return", "raise", "exit"), (90, 5, 5))[0]
+        number, then = next(self.numbers), random.choices(("return", "raise", "exit"), (90, 5, 5))[0]
+        # Before it is sent, for it may be run before we hear that it was accepted.
+        self.accepted[number] = then
         status, _, body = self.invoke(
             connection, "async", {"id": number, "then": then}, {"X-Amz-Invocation-Type": "Event"}
         )
@@ -204,18 +234,19 @@ class Soak:
             answer = self.client.invoke(FunctionName=name, Payload=b"1")
             self.expect(name, answer["Payload"].read(), b"1")
             self.client.delete_function(FunctionName=name)
+            # The environments of a function that has events waiting are replaced too.
+            self.client.update_function_configuration(FunctionName="async", Description=str(mark))
 
     def watch(self):
         began, pid = time.monotonic(), self.server.process.pid
         while not self.over.wait(max(0.2, self.seconds / 500)):
-            status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
             self.samples.append(
                 {
                     "at": time.monotonic() - began,
                     "descriptors": len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir())),
+                    "threads": len(list(pathlib.Path(f"/proc/{pid}/task").iterdir())),
                     "processes": len(processes.descendants(pid)),
-                    "memory_mb": resident / 1024,
+                    "memory_mb": self.server.resident_mb(),
                 }
             )
 
@@ -228,7 +259,7 @@ class Soak:
 
         grown = {}
         # The allowance is for what comes and goes, a tenth and some: a leak of one for each of thousands of calls is more.
-        for name, allowance in (("descriptors", 60), ("processes", 24), ("memory_mb", 24)):
+        for name, allowance in (("descriptors", 60), ("threads", 16), ("processes", 24), ("memory_mb", 24)):
             middle, end = typical(name, 0.3, 0.6), typical(name, 0.8, 1)
             grown[name] = [round(middle), round(end)]
             if end > middle * 1.1 + allowance:
@@ -236,10 +267,17 @@ class Soak:
         return {
             "seconds": self.seconds,
             "calls": dict(self.calls),
-            "events": {"accepted": len(self.accepted), "runs": sum(self.notes.seen.values())},
+            "events": {"accepted": len(self.accepted), **self.told()},
             "middle and end": grown,
             "wrong": self.wrong,
         }
+
+    def told(self):
+        """How often functions said what of events."""
+        sums = collections.Counter()
+        for (what, _), times in self.notes.seen.items():
+            sums[what] += times
+        return dict(sums)
 
 
 # The name of the kind of call is a word of the language.
@@ -249,7 +287,8 @@ setattr(Soak, "async", Soak.async_)
 def soak(seconds, *arguments):
     """Starts a server, loads it, stops it; returns the accounts."""
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(folder, "--runtime-substitution", *arguments).start()
+        flags = ["--runtime-substitution", "--event-retry-delay", str(RETRY_DELAY)]
+        server = Server(folder, *flags, *arguments).start()
         try:
             accounts = Soak(server, seconds).run()
             server.check_alive()

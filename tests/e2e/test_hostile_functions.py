@@ -1,11 +1,13 @@
 """Functions that try to harm the server, the host or each other."""
 
+import io
 import json
 import subprocess
+import zipfile
 
 import pytest
 from conftest import Clients
-from harness import functions
+from harness import functions, processes
 from harness.server import Server
 
 SOURCE = """
@@ -26,7 +28,7 @@ def deep(event):
     return 'made'
 
 def noise(event):
-    for _ in range(200):
+    for _ in range(event['megabytes'] * 16):
         sys.stdout.write('x' * 65536)
         sys.stderr.write('\\x00\\xff\\r\\n' * 100)
     return 'said'
@@ -94,9 +96,9 @@ def client(clients):
     return clients("lambda")
 
 
-def do(client, what, **more):
+def do(client, what, name="Hostile", **more):
     """Has the function do something; returns whether it failed and what it answered."""
-    answer = client.invoke(FunctionName="Hostile", Payload=json.dumps({"do": what, **more}))
+    answer = client.invoke(FunctionName=name, Payload=json.dumps({"do": what, **more}))
     return answer.get("FunctionError"), json.loads(answer["Payload"].read())
 
 
@@ -117,8 +119,14 @@ def test_deep_folders_do_no_harm_when_they_are_removed(client, levels):
         assert do(client, "fine") == (None, "fine")
 
 
-def test_much_output_is_no_answer_and_no_hang(client):
-    assert do(client, "noise") == (None, "said")
+def test_100_mb_of_output_are_no_answer_no_hang_and_are_not_kept(client, server):
+    functions.create(client, "Loud", SOURCE, Timeout=120)
+    answers = []
+    for megabytes in (1, 100):
+        before = server.resident_mb()
+        answers.append(do(client, "noise", name="Loud", megabytes=megabytes))
+    assert answers == [(None, "said")] * 2
+    assert server.resident_mb() - before < 50
 
 
 def test_a_function_inherits_no_descriptor_of_the_server(client, server):
@@ -162,3 +170,118 @@ def test_children_that_a_function_leaves_end_with_the_server(tmp_path):
         assert len(sleeping) == 20
     finally:
         server.stop()
+
+
+NODE = """
+let calls = 0;
+export const handler = (event, context, callback) => {
+  calls += 1;
+  if (event === 'twice') { callback(null, 'one'); callback(null, 'two'); callback(new Error('three')); }
+  else if (event === 'later') { setTimeout(() => callback(null, 'late'), 20); callback(null, 'early'); }
+  else if (event === 'function') callback(null, () => 1);
+  else if (event === 'circle') { const circle = {}; circle.circle = circle; callback(null, circle); }
+  else if (event === 'bigint') callback(null, 1n);
+  else if (event === 'getter') callback(null, { get x() { throw new Error('no'); } });
+  else if (event === 'never') { setInterval(() => {}, 1000); }
+  else callback(null, calls);
+};
+"""
+
+
+def test_answers_that_come_twice_not_as_json_or_never_are_one_answer_each(client):
+    functions.create(client, "Answers", NODE, functions.NODE, Timeout=3)
+
+    def ask(event):
+        answer = client.invoke(FunctionName="Answers", Payload=json.dumps(event))
+        return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+
+    assert ask("twice") == (None, "one")
+    assert ask("how many") == (None, 2), "what came after the answer is not the next one's"
+    assert ask("later") == (None, "early")
+    assert ask("how many") == (None, 4)
+    assert ask("function") == (None, None)
+    for event in ("circle", "bigint", "getter"):
+        failed, answer = ask(event)
+        assert (failed, answer["errorType"]) == ("Unhandled", "Runtime.MarshalError"), event
+    failed, answer = ask("never")
+    assert (failed, answer["errorType"]) == ("Unhandled", "Sandbox.Timedout")
+    assert ask("how many") == (None, 1), "of a new process"
+
+
+# The head of a program for a PowerPC of 64 bits.
+FOREIGN = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x15\x00" + bytes(44)
+
+
+@pytest.mark.parametrize(
+    "what, bootstrap, mode, told",
+    [
+        ("not executable", b"#!/bin/sh\n", 0o644, "permission denied"),
+        ("another CPU", FOREIGN, 0o755, "exec format error"),
+        ("no program", b"\x00\xff" * 1000, 0o755, "exec format error"),
+        ("nothing", b"", 0o755, "exec format error"),
+        ("no interpreter", b"#!/no/such/program\n", 0o755, "no such file or directory"),
+    ],
+)
+def test_a_program_that_cannot_be_run_is_told_so(client, what, bootstrap, mode, told):
+    name = "Program" + what.title().replace(" ", "")
+    functions.create(client, name, "", "provided.al2023", Code={"ZipFile": program(bootstrap, mode)})
+    for _ in range(2):
+        answer = client.invoke(FunctionName=name)
+        error = json.loads(answer["Payload"].read())
+        assert (answer["FunctionError"], error["errorType"]) == ("Unhandled", "Runtime.InvalidEntrypoint")
+        assert error["errorMessage"].endswith(f"Error: fork/exec /var/task/bootstrap: {told}"), error
+
+
+def test_a_program_that_is_cut_off_fails_alone(client):
+    with open("/bin/true", "rb") as file:
+        cut = file.read(1000)
+    functions.create(client, "ProgramCut", "", "provided.al2023", Code={"ZipFile": program(cut, 0o755)})
+    assert client.invoke(FunctionName="ProgramCut")["FunctionError"] == "Unhandled"
+
+
+def program(content, mode):
+    """A package with a program."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as writer:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = mode << 16
+        writer.writestr(entry, content)
+    return buffer.getvalue()
+
+
+# As an SDK does, it passes on the trace that it was called with.
+AGAIN = """
+import json, os, urllib.error, urllib.request
+def handler(event, context):
+    urllib.request.urlopen(event["url"], timeout=20).read()
+    address = os.environ["AWS_ENDPOINT_URL"] + "/2015-03-31/functions/" + event["function"] + "/invocations"
+    headers = {
+        "X-Amzn-Trace-Id": os.environ["_X_AMZN_TRACE_ID"],
+        "X-Amz-Invocation-Type": event["type"],
+        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, "
+        "SignedHeaders=host, Signature=" + "0" * 64,
+    }
+    try:
+        request = urllib.request.Request(address, json.dumps(event).encode(), headers)
+        return urllib.request.urlopen(request, timeout=60).read().decode()
+    except urllib.error.HTTPError as error:
+        return error.headers["x-amzn-ErrorType"]
+"""
+
+
+@pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+def test_a_function_that_calls_itself_without_end_is_stopped(client, upstream, kind):
+    name = f"Again{kind}"
+    functions.create(client, name, AGAIN, Timeout=60)
+    path = f"/echo/{kind}"
+    event = {"url": upstream.url + path, "function": name, "type": kind}
+    answer = client.invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read().decode()
+    runs = lambda: sum(request["path"] == path for request in upstream.requests)
+    processes.poll(lambda: runs() >= 16, 60)
+    if kind == "RequestResponse":
+        assert "RecursiveInvocationException" in answer
+    # Nothing of it is left to run: another event of the same function is run and is the last.
+    last = {**event, "url": f"{upstream.url}/echo/last{kind}", "function": "Hostile", "type": "DryRun"}
+    client.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(last))
+    processes.poll(lambda: any(request["path"] == f"/echo/last{kind}" for request in upstream.requests), 20)
+    assert runs() == 16

@@ -146,6 +146,11 @@ class Server:
         assert self.process.poll() is None, f"the server ended with {self.process.returncode}:\n{self.log()[-4000:]}"
         assert "panicked at" not in self.log(), f"the server panicked:\n{panics(self.log())}"
 
+    def resident_mb(self):
+        """How much memory the process itself takes."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
+
     def certificate(self, directory):
         """Makes a certificate for localhost and adds a TLS listener; call before `start`. Returns the certificate file."""
         certificate, key = pathlib.Path(directory) / "certificate.pem", pathlib.Path(directory) / "key.pem"

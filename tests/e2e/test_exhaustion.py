@@ -176,6 +176,23 @@ def test_an_event_that_is_run_while_the_disk_is_full_is_over_when_there_is_room(
     assert arrived().count("/slow/1000") == 1
 
 
+def test_without_a_sandbox_a_start_needs_room_for_a_copy_of_the_code(disk, tmp_path):
+    server = Server(tmp_path, "--runtime-substitution", "--sandbox", "off").start()
+    try:
+        client = Clients(server)("lambda")
+        for name in ("warm", "cold"):
+            functions.create(client, name, SAYS.format(name))
+        assert invoke(client, "warm") == ["warm", 1]
+        disk.fill()
+        status, code, text = refusal(lambda: invoke(client, "cold"))
+        assert (status, code) == (500, "ServiceException") and "No space left on device" in text, text
+        assert invoke(client, "warm") == ["warm", 1]
+        disk.empty()
+        assert invoke(client, "cold") == ["cold", 1]
+    finally:
+        server.stop()
+
+
 def test_a_server_that_cannot_write_at_its_start_says_so(disk, own):
     own.stop()
     disk.fill()

@@ -92,6 +92,23 @@ pub(crate) struct DeadLetter {
     pub(crate) error_message: String,
 }
 
+impl QueuedInvocation {
+    /// One that is accepted at this moment, in milliseconds since 1970, under an id of its own.
+    pub(crate) fn accepted(function_arn: String, at: u64) -> QueuedInvocation {
+        QueuedInvocation {
+            request_id: base::ids::uuid(),
+            function_arn,
+            trace_id: None,
+            client_context: None,
+            accepted: at,
+            due: at,
+            failures: 0,
+            refusals: 0,
+            delivery: None,
+        }
+    }
+}
+
 impl Record for QueuedInvocation {
     const KIND: &'static str = "queued_invocation";
     const SCHEMA_VERSION: u32 = 1;

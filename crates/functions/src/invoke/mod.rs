@@ -42,6 +42,34 @@ pub(crate) struct Call {
     pub(crate) request_id: Option<String>,
 }
 
+impl Call {
+    /// The request id, as text and as bytes.
+    fn ids(&self, shard: &Shard) -> Result<(String, [u8; 36]), InvokeRefusal> {
+        let text = self.request_id.clone().unwrap_or_else(|| shard.request_id());
+        match text.as_bytes().first_chunk().copied() {
+            Some(bytes) => Ok((text, bytes)),
+            None => Err(InvokeRefusal::Unavailable { reason: "the request id is no UUID".to_owned() }),
+        }
+    }
+
+    /// What the function is told beside the event; its time begins now.
+    fn header<'a>(&'a self, shard: &Shard, id: &'a [u8; 36]) -> InvokeHeader<'a> {
+        let timeout = u64::try_from(self.version.settings.timeout.as_millis()).unwrap_or(u64::MAX);
+        InvokeHeader {
+            deadline: shard.engine.clock.now().0.saturating_add(timeout),
+            request_id: id,
+            function_arn: &self.invoked_arn,
+            trace_id: self.trace_id.as_deref().unwrap_or_default(),
+            client_context: self.client_context.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// The event; none at all is an empty object.
+    fn event(&self) -> &[u8] {
+        if self.payload.is_empty() { b"{}" } else { &self.payload }
+    }
+}
+
 /// A call on its way to another thread.
 pub(crate) struct Work {
     /// The call.
@@ -107,23 +135,13 @@ async fn run_in(shard: &Rc<Shard>, call: &Call, mut lease: Lease, mut tries: usi
 struct Retry;
 
 async fn run_once(shard: &Rc<Shard>, call: &Call, lease: &mut Lease) -> Result<Result<Invoked, InvokeRefusal>, Retry> {
-    let settings = &call.version.settings;
-    let request_id = call.request_id.clone().unwrap_or_else(|| shard.request_id());
-    let Some(id) = request_id.as_bytes().first_chunk() else {
-        return Ok(Err(InvokeRefusal::Unavailable { reason: "the request id is no UUID".to_owned() }));
+    let (request_id, id) = match call.ids(shard) {
+        Ok(ids) => ids,
+        Err(refusal) => return Ok(Err(refusal)),
     };
-    let until = Instant::now() + settings.timeout;
-    let timeout = u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX);
-    let header = InvokeHeader {
-        deadline: shard.engine.clock.now().0.saturating_add(timeout),
-        request_id: id,
-        function_arn: &call.invoked_arn,
-        trace_id: call.trace_id.as_deref().unwrap_or_default(),
-        client_context: call.client_context.as_deref().unwrap_or_default(),
-    };
-    let event: &[u8] = if call.payload.is_empty() { b"{}" } else { &call.payload };
+    let until = Instant::now() + call.version.settings.timeout;
     lease.begin_report(&request_id, call.tail_log);
-    let answer = match lease.exchange(&header, event, until).await {
+    let answer = match lease.exchange(&call.header(shard, &id), call.event(), until).await {
         Ok(Answer::StreamBegun(id, _)) => Box::pin(stream::collect(lease, &id, until)).await,
         other => other,
     };
@@ -132,7 +150,7 @@ async fn run_once(shard: &Rc<Shard>, call: &Call, lease: &mut Lease) -> Result<R
         Err(refusal) => return Ok(Err(refusal)),
     };
     let log_tail = lease.end_report(&outcome);
-    Ok(Ok(Invoked { request_id, executed_version: Arc::clone(&settings.number), outcome, log_tail }))
+    Ok(Ok(Invoked { request_id, executed_version: Arc::clone(&call.version.settings.number), outcome, log_tail }))
 }
 
 /// What an answer, or that there is none, says about the invocation.

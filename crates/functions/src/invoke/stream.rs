@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Call, Retry, TRIES, outcome, outcome_of, shutting_down, start_failed};
 use crate::concurrency::Admitted;
 use crate::engine::Message;
-use crate::pool::{Answer, InvokeHeader, Lease, NoAnswer, Place, Shard};
+use crate::pool::{Answer, Lease, NoAnswer, Place, Shard};
 
 /// How many parts may wait for a slow reader before the function is made to wait: 1 MB, as bootstraps cut them.
 const WAITING_PARTS: usize = 4;
@@ -87,24 +87,13 @@ struct Stream<'c> {
 }
 
 async fn run_once<'c>(shard: &Rc<Shard>, call: &'c Call, lease: &mut Lease) -> Result<Begun<'c>, Retry> {
-    let settings = &call.version.settings;
-    let request_id = call.request_id.clone().unwrap_or_else(|| shard.request_id());
-    let Some(id) = request_id.as_bytes().first_chunk().copied() else {
-        let reason = "the request id is no UUID".to_owned();
-        return Ok(Begun::Whole(Err(InvokeRefusal::Unavailable { reason })));
+    let (request_id, id) = match call.ids(shard) {
+        Ok(ids) => ids,
+        Err(refusal) => return Ok(Begun::Whole(Err(refusal))),
     };
-    let until = Instant::now() + settings.timeout;
-    let timeout = u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX);
-    let header = InvokeHeader {
-        deadline: shard.engine.clock.now().0.saturating_add(timeout),
-        request_id: &id,
-        function_arn: &call.invoked_arn,
-        trace_id: call.trace_id.as_deref().unwrap_or_default(),
-        client_context: call.client_context.as_deref().unwrap_or_default(),
-    };
-    let event: &[u8] = if call.payload.is_empty() { b"{}" } else { &call.payload };
+    let until = Instant::now() + call.version.settings.timeout;
     lease.begin_report(&request_id, call.tail_log);
-    let answer = match lease.exchange(&header, event, until).await {
+    let answer = match lease.exchange(&call.header(shard, &id), call.event(), until).await {
         Ok(Answer::StreamBegun(_, content_type)) => {
             return Ok(Begun::Stream(Stream { call, request_id, id, content_type, until }));
         }
@@ -115,7 +104,7 @@ async fn run_once<'c>(shard: &Rc<Shard>, call: &'c Call, lease: &mut Lease) -> R
         Err(refusal) => return Ok(Begun::Whole(Err(refusal))),
     };
     let log_tail = lease.end_report(&outcome);
-    let executed_version = Arc::clone(&settings.number);
+    let executed_version = Arc::clone(&call.version.settings.number);
     Ok(Begun::Whole(Ok(Invoked { request_id, executed_version, outcome, log_tail })))
 }
 

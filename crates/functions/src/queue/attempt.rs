@@ -234,13 +234,10 @@ impl Queue {
         let delivery = |target: &String, dead_letter, payload| {
             let (target, request_id) = (target.clone(), queued.request_id.clone());
             let invocation = QueuedInvocation {
-                request_id: ids::uuid(),
-                accepted: now.0,
-                due: now.0,
-                failures: 0,
-                refusals: 0,
+                trace_id: queued.trace_id.clone(),
+                client_context: queued.client_context.clone(),
                 delivery: Some(Delivery { target, request_id, succeeded, dead_letter }),
-                ..queued.clone()
+                ..QueuedInvocation::accepted(queued.function_arn.clone(), now.0)
             };
             let event = QueuedEvent { request_id: invocation.request_id.clone(), payload };
             (invocation, event)
@@ -377,17 +374,7 @@ fn follow_up(
         }
         _ => invocation.trace_id.clone(),
     };
-    let queued = QueuedInvocation {
-        request_id: ids::uuid(),
-        function_arn: delivery.target.clone(),
-        trace_id,
-        client_context: None,
-        accepted: now.0,
-        due: now.0,
-        failures: 0,
-        refusals: 0,
-        delivery: None,
-    };
+    let queued = QueuedInvocation { trace_id, ..QueuedInvocation::accepted(delivery.target.clone(), now.0) };
     let event = QueuedEvent { request_id: queued.request_id.clone(), payload };
     Ok((queued, event))
 }

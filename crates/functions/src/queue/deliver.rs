@@ -161,17 +161,9 @@ mod tests {
     use crate::records::DeadLetter;
 
     fn call(target: &str, dead_letter: Option<DeadLetter>) -> ServiceCall {
-        let invocation = QueuedInvocation {
-            request_id: ids::uuid(),
-            function_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
-            trace_id: Some("Root=1".to_owned()),
-            client_context: None,
-            accepted: 0,
-            due: 0,
-            failures: 0,
-            refusals: 0,
-            delivery: None,
-        };
+        let function_arn = "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned();
+        let invocation =
+            QueuedInvocation { trace_id: Some("Root=1".to_owned()), ..QueuedInvocation::accepted(function_arn, 0) };
         let delivery =
             Delivery { target: target.to_owned(), request_id: "id".to_owned(), succeeded: true, dead_letter };
         let (arn, parsed) = Target::parse(target).unwrap();

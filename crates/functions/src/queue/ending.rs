@@ -121,17 +121,8 @@ mod tests {
     use super::*;
 
     fn invocation(arn: &str) -> QueuedInvocation {
-        QueuedInvocation {
-            request_id: "8a7b6c5d-0000-4000-8000-000000000001".to_owned(),
-            function_arn: arn.to_owned(),
-            trace_id: None,
-            client_context: None,
-            accepted: 0,
-            due: 0,
-            failures: 0,
-            refusals: 0,
-            delivery: None,
-        }
+        let request_id = "8a7b6c5d-0000-4000-8000-000000000001".to_owned();
+        QueuedInvocation { request_id, ..QueuedInvocation::accepted(arn.to_owned(), 0) }
     }
 
     fn answer(payload: &'static str, failed: bool) -> Option<LastAnswer> {

@@ -136,17 +136,9 @@ impl Queue {
             return Err(InvokeRefusal::TooManyRequests { reason: "CallerRateLimitExceeded" });
         }
         let now = functions.engine.clock.now().0;
-        let queued = QueuedInvocation {
-            request_id: request_id.unwrap_or_else(ids::uuid),
-            function_arn: function_arn.as_ref().to_owned(),
-            trace_id,
-            client_context,
-            accepted: now,
-            due: now,
-            failures: 0,
-            refusals: 0,
-            delivery: None,
-        };
+        let accepted = QueuedInvocation::accepted(function_arn.as_ref().to_owned(), now);
+        let request_id = request_id.unwrap_or_else(|| accepted.request_id.clone());
+        let queued = QueuedInvocation { request_id, trace_id, client_context, ..accepted };
         let scope = scope_of(&queued.function_arn);
         let event = QueuedEvent { request_id: queued.request_id.clone(), payload };
         let both = Transaction::new().insert(&scope, &queued).insert(&scope, &event);

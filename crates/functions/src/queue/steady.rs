@@ -70,17 +70,7 @@ mod tests {
     const NOW: u64 = BEGINNING;
 
     fn queued(accepted: u64, due: u64) -> QueuedInvocation {
-        QueuedInvocation {
-            request_id: base::ids::uuid(),
-            function_arn: String::new(),
-            trace_id: None,
-            client_context: None,
-            accepted,
-            due,
-            failures: 0,
-            refusals: 0,
-            delivery: None,
-        }
+        QueuedInvocation { due, ..QueuedInvocation::accepted(String::new(), accepted) }
     }
 
     #[test]

@@ -133,17 +133,7 @@ mod tests {
     };
 
     fn invocation(failures: u32) -> QueuedInvocation {
-        QueuedInvocation {
-            request_id: base::ids::uuid(),
-            function_arn: String::new(),
-            trace_id: None,
-            client_context: None,
-            accepted: 1_000_000,
-            due: 0,
-            failures,
-            refusals: 0,
-            delivery: None,
-        }
+        QueuedInvocation { failures, ..QueuedInvocation::accepted(String::new(), 1_000_000) }
     }
 
     fn handling(retries: u32, seconds: u64) -> Handling {

@@ -97,18 +97,10 @@ fn what_an_earlier_run_left_is_taken_up() {
     unsandboxed(|lab| async move {
         let file = lab.folder.path().join("seen");
         lab.python("Note", &noting(&file, "return e")).await;
-        let request_id = base::ids::uuid();
-        let invocation = QueuedInvocation {
-            request_id: request_id.clone(),
-            function_arn: lab.invocation("Note", "").function_arn.to_string(),
-            trace_id: None,
-            client_context: None,
-            accepted: lab.functions.engine.clock.now().0,
-            due: 0,
-            failures: 1,
-            refusals: 0,
-            delivery: None,
-        };
+        let function_arn = lab.invocation("Note", "").function_arn.to_string();
+        let accepted = QueuedInvocation::accepted(function_arn, lab.functions.engine.clock.now().0);
+        let invocation = QueuedInvocation { due: 0, failures: 1, ..accepted };
+        let request_id = invocation.request_id.clone();
         let event = QueuedEvent { request_id: request_id.clone(), payload: r#"{"n": "left"}"#.to_owned() };
         let both = Transaction::new().insert(&lab.scope, &invocation).insert(&lab.scope, &event);
         lab.data.store().commit(both).await.unwrap();

@@ -92,7 +92,7 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(clients):
     """A client of Lambda, with the function made."""
-    functions.create(clients("lambda"), "Hostile", SOURCE, Timeout=5, MemorySize=256)
+    functions.create(clients("lambda"), "Hostile", SOURCE, Timeout=30, MemorySize=256)
     return clients("lambda")
 
 

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base::clock::Clock;
 use rustix::fs::FlockOperation;
 
 use crate::blobs::BlobStore;
+use crate::telemetry::LogStore;
 use crate::{OpenError, SharedStore, SqliteOptions, SqliteStore};
 
 /// How long a directory in use is tried again: a process that was just killed may live on for a moment in a child that has
@@ -24,7 +26,7 @@ pub struct DataDir {
     path: PathBuf,
     store: SharedStore,
     blobs: BlobStore,
-    _lock: Arc<DirectoryLock>,
+    lock: Arc<DirectoryLock>,
 }
 
 /// The exclusive lock of a data directory; the system releases it when the process ends, however it ends.
@@ -61,7 +63,7 @@ impl DataDir {
         let blobs = BlobStore::open(path.join("blobs"), Arc::clone(&lock))?;
         // The names of the files just made must be on disk before anything in them is acknowledged.
         sync_directory(path).map_err(|error| system("sync", path, &error))?;
-        Ok(Self { path: path.to_owned(), store, blobs, _lock: lock })
+        Ok(Self { path: path.to_owned(), store, blobs, lock })
     }
 
     /// Where the directory is, as it was given.
@@ -74,6 +76,14 @@ impl DataDir {
     #[must_use]
     pub fn store(&self) -> SharedStore {
         Arc::clone(&self.store)
+    }
+
+    /// Opens what CloudWatch Logs keeps, in a file of its own. To be called once.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_logs(&self, clock: Clock) -> Result<LogStore, OpenError> {
+        LogStore::open(&self.path, clock, Arc::clone(&self.lock))
     }
 
     /// The blobs.

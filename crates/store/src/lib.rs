@@ -30,6 +30,7 @@ mod error;
 mod record;
 mod retry;
 mod sqlite;
+pub mod telemetry;
 mod transaction;
 mod typed;
 

@@ -1,4 +1,4 @@
-//! Brings a database to the current data format, one numbered file of `migrations/` after the other.
+//! Brings a database to the current data format, one numbered file of its migrations after the other.
 
 use std::path::Path;
 
@@ -7,20 +7,31 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use super::open_error;
 use crate::OpenError;
 
-/// Number `n` (from 1) leads from data format `n - 1` to `n`. Released files never change; add one.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_records.sql")];
+/// Migrations of a database: number `n` (from 1) leads from data format `n - 1` to `n`. Released files never change; add
+/// one.
+pub(crate) type Migrations = [&'static str];
 
-/// The data format that this program writes.
-const CURRENT: i64 = MIGRATIONS.len() as i64;
+/// Those of `state.sqlite`.
+pub(super) const STATE: &Migrations = &[include_str!("../../migrations/0001_records.sql")];
+
+/// Those of `telemetry.sqlite`.
+pub(crate) const TELEMETRY: &Migrations = &[include_str!("../../migrations/telemetry/0001_logs.sql")];
 
 /// Applies the migrations that are missing, all in one transaction.
-pub(super) fn migrate(connection: &mut Connection, directory: &Path, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn migrate(
+    connection: &mut Connection,
+    migrations: &Migrations,
+    directory: &Path,
+    path: &Path,
+) -> Result<(), OpenError> {
+    // The data format that this program writes.
+    let current = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
     let engine = |error: rusqlite::Error| open_error(path, &error);
     // The usual start: nothing to do, nothing locked, nothing written.
     let found = data_format(connection).map_err(engine)?;
     let found = match found {
-        Found::Format(found) if found > CURRENT => {
-            return Err(OpenError::Newer { path: directory.to_owned(), found, known: CURRENT });
+        Found::Format(found) if found > current => {
+            return Err(OpenError::Newer { path: directory.to_owned(), found, known: current });
         }
         Found::Format(found) if found >= 1 => found,
         Found::Nothing => 0,
@@ -29,11 +40,11 @@ pub(super) fn migrate(connection: &mut Connection, directory: &Path, path: &Path
             return Err(OpenError::NotOurs { path: path.to_owned(), reason });
         }
     };
-    if found == CURRENT {
+    if found == current {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(engine)?;
-    apply(&transaction, found).map_err(engine)?;
+    apply(&transaction, migrations, found, current).map_err(engine)?;
     transaction.commit().map_err(engine)
 }
 
@@ -61,8 +72,8 @@ fn data_format(connection: &Connection) -> rusqlite::Result<Found> {
     Ok(format.map_or(Found::Foreign, Found::Format))
 }
 
-fn apply(transaction: &Transaction<'_>, found: i64) -> rusqlite::Result<()> {
-    for (number, sql) in (1..).zip(MIGRATIONS) {
+fn apply(transaction: &Transaction<'_>, migrations: &Migrations, found: i64, current: i64) -> rusqlite::Result<()> {
+    for (number, sql) in (1..).zip(migrations) {
         if number > found {
             transaction.execute_batch(sql)?;
         }
@@ -70,7 +81,7 @@ fn apply(transaction: &Transaction<'_>, found: i64) -> rusqlite::Result<()> {
     transaction.execute(
         "INSERT INTO meta (name, value) VALUES ('data_format', ?1)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        [CURRENT],
+        [current],
     )?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The engine of one machine: SQLite in WAL mode, one thread that writes (`writer`), a few connections that read (`reader`).
 
-mod migrate;
-mod reader;
+pub(crate) mod migrate;
+pub(crate) mod reader;
 mod steps;
 mod writer;
 
@@ -42,11 +42,9 @@ impl SqliteStore {
     /// Opens or makes `state.sqlite` in a locked data directory, and brings it to the current data format.
     pub(crate) fn open(directory: &Path, options: SqliteOptions, lock: Arc<DirectoryLock>) -> Result<Self, OpenError> {
         let path = directory.join("state.sqlite");
-        // SQLite would let others of the system read it; its log and its shared memory get the mode of this file.
-        let created = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        created.map_err(|error| system("open", &path, &error))?;
+        create_private(&path)?;
         let mut connection = connect_writer(&path, &options).map_err(|error| open_error(&path, &error))?;
-        migrate::migrate(&mut connection, directory, &path)?;
+        migrate::migrate(&mut connection, migrate::STATE, directory, &path)?;
         let revision = writer::last_revision(&connection).map_err(|error| open_error(&path, &error))?;
         let (publish, revision) = watch::channel(revision);
         let writer = Writer::start(connection, options, publish).map_err(|error| OpenError::System {
@@ -121,8 +119,15 @@ impl Store for SqliteStore {
     }
 }
 
+/// Makes the file of a database, unless it is there.
+pub(crate) fn create_private(path: &Path) -> Result<(), OpenError> {
+    // SQLite would let others of the system read it; its log and its shared memory get the mode of this file.
+    let created = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    created.map(|_| ()).map_err(|error| system("open", path, &error))
+}
+
 /// The one connection that writes.
-fn connect_writer(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Connection> {
+pub(crate) fn connect_writer(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     // FULL syncs the write-ahead log in every COMMIT; with less, a power cut may take back what was acknowledged.
@@ -155,7 +160,7 @@ fn is_full(error: &rusqlite::Error) -> bool {
 }
 
 /// The operator's words for an error of the engine while opening.
-fn open_error(path: &Path, error: &rusqlite::Error) -> OpenError {
+pub(crate) fn open_error(path: &Path, error: &rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             OpenError::NotOurs { path: path.to_owned(), reason: error.to_string() }

@@ -13,19 +13,19 @@ use crate::{Change, Row, Scope, StoreError};
 const CONNECTIONS: usize = 4;
 
 /// The connections that read. A statement is its own read transaction, so it sees all that was committed before it.
-pub(super) struct Readers {
+pub(crate) struct Readers {
     path: PathBuf,
     permits: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, permits: Arc::new(Semaphore::new(CONNECTIONS)), idle: Arc::default() }
     }
 
     /// Runs `work` with a connection on a blocking thread.
-    pub(super) async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -37,7 +37,7 @@ pub(crate) fn validate(service: &Service, operation: &OperationModel, members: &
         };
         report.member(&path, members.get(member.name), member.shape, member.required);
     }
-    report.answer(service.protocol)
+    report.answer(service)
 }
 
 struct Report {
@@ -47,14 +47,16 @@ struct Report {
 }
 
 impl Report {
-    fn answer(self, protocol: Protocol) -> Result<(), ApiError> {
+    fn answer(self, service: &Service) -> Result<(), ApiError> {
         if self.count == 0 {
             return Ok(());
         }
         let plural = if self.count == 1 { "error" } else { "errors" };
         let message = format!("{} validation {plural} detected: {}", self.count, self.violations.join("; "));
-        Err(match protocol {
-            Protocol::Query => ApiError::custom("ValidationError", 400, message),
+        Err(match (service.protocol, service.name) {
+            (Protocol::Query, _) => ApiError::custom("ValidationError", 400, message),
+            // Recorded.
+            (_, "logs") => ApiError::custom("InvalidParameterException", 400, message),
             _ => ApiError::validation(message),
         })
     }

@@ -17,9 +17,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("apis", &["base", "wire", "store", "plan", "templates", "model-apigateway"]),
     ("functions", &["base", "wire", "store", "model-lambda"]),
     ("identity", &["base", "wire", "store", "model-iam", "model-sts"]),
+    ("observe", &["base", "wire", "store", "model-logs"]),
     ("model-apigateway", &["base"]),
     ("model-lambda", &["base"]),
     ("model-iam", &["base"]),
+    ("model-logs", &["base"]),
     ("model-sts", &["base"]),
     (
         "frontgate",
@@ -33,10 +35,12 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "apis",
             "functions",
             "identity",
+            "observe",
             "sigv4",
             "model-apigateway",
             "model-lambda",
             "model-iam",
+            "model-logs",
             "model-sts",
         ],
     ),
@@ -57,9 +61,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "apis",
             "functions",
             "identity",
+            "observe",
             "model-apigateway",
             "model-lambda",
             "model-iam",
+            "model-logs",
             "model-sts",
         ],
     ),
@@ -87,7 +93,7 @@ const ONLY_FOR: &[(&str, &[&str], &str)] = &[
 
 /// Crates that do no I/O, and what they therefore cannot use.
 const NO_IO: &[&str] =
-    &["base", "templates", "plan", "model-apigateway", "model-lambda", "model-iam", "model-sts", "sigv4"];
+    &["base", "templates", "plan", "model-apigateway", "model-lambda", "model-iam", "model-logs", "model-sts", "sigv4"];
 const IO_LIBRARIES: &[&str] =
     &["tokio", "hyper", "hyper-util", "hyper-rustls", "rusqlite", "rustix", "socket2", "tokio-rustls", "tempfile"];
 

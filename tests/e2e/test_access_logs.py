@@ -3,7 +3,6 @@
 import json
 import re
 
-import botocore.exceptions
 import pytest
 from conftest import Clients
 from harness import processes
@@ -128,16 +127,3 @@ def test_a_log_group_that_is_not_there_does_no_harm(api, server):
     log_to(api, "test", "not-there", "$context.requestId")
     assert api.call("/items/1").status == 200
     processes.poll(lambda: "ResourceNotFoundException" in server.log(), 20, pause=0.2)
-
-
-def test_without_a_place_for_logs_the_setting_is_refused(tmp_path):
-    server = Server(tmp_path)
-    server.start()
-    try:
-        api = Api(Clients(server)("apigateway"), server.port).mock("/items/{id}")
-        api.deploy()
-        with pytest.raises(botocore.exceptions.ClientError) as refusal:
-            log_to(api, "test", "x", CLF)
-        assert "`--service-endpoint logs=URL`" in refusal.value.response["Error"]["Message"]
-    finally:
-        server.stop()

@@ -23,8 +23,6 @@ pub struct Settings {
     pub limits: AccountLimits,
     /// Where the time comes from.
     pub clock: Clock,
-    /// Whether someone takes the lines of access logs.
-    pub has_logs: bool,
 }
 
 /// Why the control plane could not start.
@@ -205,13 +203,6 @@ impl Apis {
             Lookup::Pending | Lookup::Unknown => None,
         };
         let before = before.as_ref().map(|before| &before.method_throttles);
-        if plan.access_log.is_some() && !self.settings.has_logs {
-            tracing::warn!(
-                api = stage.api,
-                stage = stage.name,
-                "the stage's access log is lost: nobody said where CloudWatch Logs is (`--service-endpoint logs=URL`)"
-            );
-        }
         plan.method_throttles = compile::throttles::method_throttles(snapshot, stage, before);
         Ok(Arc::new(plan))
     }

@@ -1,4 +1,4 @@
-//! Access logs of stages: refused where nobody takes them, compiled where someone does.
+//! Access logs of stages: compiled when they are complete.
 
 use plan::Lookup;
 use serde_json::{Value, json};
@@ -17,15 +17,6 @@ async fn with_stage(node: &Node) -> String {
     node.make_mock(&api, &root, "GET").await;
     node.deploy(&api, "dev").await;
     api
-}
-
-#[tokio::test]
-async fn without_a_place_for_logs_the_missing_setting_is_named() {
-    let node = Node::without_logs().await;
-    let api = with_stage(&node).await;
-    let edit = json!({"patchOperations": [replace("/accessLogSettings/destinationArn", GROUP)]});
-    let reply = node.send("PATCH", &format!("/restapis/{api}/stages/dev"), &edit).await.expect(400);
-    assert!(reply.text("message").ends_with("`--service-endpoint logs=URL`"), "{reply:?}");
 }
 
 #[tokio::test]

@@ -67,25 +67,18 @@ impl Node {
 
     /// A second node on the same store, as in a cluster.
     pub(super) async fn beside(&self) -> Node {
-        Node::on(Arc::clone(&self.directory), self.apis.store.clone(), AccountLimits::LIFTED, true).await
+        Node::on(Arc::clone(&self.directory), self.apis.store.clone(), AccountLimits::LIFTED).await
     }
 
     async fn open(directory: TempDir, limits: AccountLimits) -> Node {
         let data = DataDir::open(directory.path()).unwrap();
-        Node::on(Arc::new(directory), data.store(), limits, true).await
+        Node::on(Arc::new(directory), data.store(), limits).await
     }
 
-    /// A node that does not know where CloudWatch Logs is.
-    pub(super) async fn without_logs() -> Node {
-        let directory = TempDir::new().unwrap();
-        let data = DataDir::open(directory.path()).unwrap();
-        Node::on(Arc::new(directory), data.store(), AccountLimits::LIFTED, false).await
-    }
-
-    async fn on(directory: Arc<TempDir>, store: SharedStore, limits: AccountLimits, has_logs: bool) -> Node {
+    async fn on(directory: Arc<TempDir>, store: SharedStore, limits: AccountLimits) -> Node {
         let index = Arc::new(PlanIndex::new(limits));
         let clock = Clock::fake(Moment(1_700_000_000_000));
-        let settings = Settings { limits, clock: clock.clone(), has_logs };
+        let settings = Settings { limits, clock: clock.clone() };
         let apis = Apis::open(store, Arc::clone(&index), settings).await.unwrap();
         let tester = Arc::new(Tester::default());
         apis.test_on(Arc::clone(&tester) as Arc<dyn plan::TestInvoke>);

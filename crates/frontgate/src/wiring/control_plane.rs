@@ -18,7 +18,8 @@ use wire::ControlPlane;
 
 use super::clock;
 use super::forwarding::Forwarder;
-use super::log_sink::{self, Delivery};
+use super::log_sink::Delivery;
+use super::logs::LogPlace;
 use super::objects::Objects;
 use super::service_calls::ServiceCaller;
 use crate::config::Config;
@@ -29,7 +30,9 @@ pub(crate) struct Services {
     pub(crate) functions: Arc<functions::Functions>,
     pub(crate) front: Arc<ControlPlane>,
     pub(crate) endpoints: Arc<ServiceEndpoints>,
-    /// Carries what functions print to CloudWatch Logs, if there is one.
+    /// CloudWatch Logs.
+    pub(crate) logs: LogPlace,
+    /// Carries what functions print there, if it is elsewhere.
     pub(crate) function_logs: Option<Delivery>,
 }
 
@@ -43,11 +46,10 @@ pub(crate) async fn open(
     control: &Handle,
 ) -> anyhow::Result<Services> {
     let endpoints: Arc<ServiceEndpoints> = Arc::new(config.service_endpoint.iter().cloned().collect());
-    let apis_settings = apis::Settings { limits, clock: clock(), has_logs: endpoints.get("logs").is_some() };
+    let apis_settings = apis::Settings { limits, clock: clock() };
     let apis = apis::Apis::open(data.store(), Arc::clone(index), apis_settings).await?;
-    let logs = endpoints.get("logs");
-    let logs = logs.map(|endpoint| log_sink::start("functions' logs", endpoint.clone(), clock(), control));
-    let (logs, function_logs) = logs.unzip();
+    let logs = LogPlace::open(data, &endpoints)?;
+    let (function_log_sink, function_logs) = logs.sink("functions' logs", control);
     let sessions = Arc::new(identity::Sessions::default());
     let functions_settings = functions::Settings {
         data_dir: config.data_dir.clone(),
@@ -59,7 +61,7 @@ pub(crate) async fn open(
         data_threads: config.data_thread_count(),
         clock: clock(),
         hot_reload: config.hot_reload(),
-        logs: logs.map(|logs| Arc::new(logs) as Arc<dyn base::seams::WriteLog>),
+        logs: Some(function_log_sink),
         credentials: Some(Arc::clone(&sessions) as Arc<dyn RoleCredentials>),
         objects: Some(Arc::new(Objects::new(Arc::clone(&endpoints), clock()))),
         retry_delays: functions::RetryDelays::starting_with(config.event_retry_delay),
@@ -69,6 +71,7 @@ pub(crate) async fn open(
     let functions = functions::Functions::open(data.store(), data.blobs(), functions_settings, control.clone()).await?;
     let identity = identity::Identity::open(data.store(), clock());
     let mounted = [apis.service().into(), functions.service().into(), identity.iam().into(), identity.sts().into()];
+    let mounted = mounted.into_iter().chain(logs.service());
     let settings = wire::Settings {
         hosts: config.allowed_host.iter().cloned().chain([config.domain.clone()]).collect(),
         ..wire::Settings::default()
@@ -76,7 +79,7 @@ pub(crate) async fn open(
     let front = ControlPlane::new(mounted, settings)
         .with_forward(Arc::new(Forwarder::new(Arc::clone(&endpoints))))
         .with_credentials(sessions);
-    Ok(Services { apis, functions, front: Arc::new(front), endpoints, function_logs })
+    Ok(Services { apis, functions, front: Arc::new(front), endpoints, logs, function_logs })
 }
 
 /// A host as addresses print it: the port is left out where it is HTTP's own.

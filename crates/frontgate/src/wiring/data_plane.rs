@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::clock;
 use super::control_plane::{Front, Services};
-use super::log_sink::{self, Delivery};
+use super::log_sink::Delivery;
 use crate::config::Config;
 
 /// Sockets that are bound but not yet served.
@@ -65,9 +65,7 @@ pub(crate) fn start(
     control: &Handle,
 ) -> anyhow::Result<(Gateway, AccessLog, Option<Delivery>)> {
     let (log, writer) = gateway::log::start(std::io::stderr());
-    let logs = services.endpoints.get("logs");
-    let logs = logs.map(|endpoint| log_sink::start("access logs", endpoint.clone(), clock(), control));
-    let (logs, delivery) = logs.unzip();
+    let (logs, delivery) = services.logs.sink("access logs", control);
     let settings = Settings {
         index: Arc::clone(index),
         compile: Arc::clone(&services.apis) as Arc<dyn plan::CompileStage>,
@@ -79,7 +77,7 @@ pub(crate) fn start(
             control: control.clone(),
         }),
         log: log.clone(),
-        logs: logs.map(|sink| Arc::new(sink) as Arc<dyn base::seams::WriteLog>),
+        logs: Some(logs),
         clock: clock(),
         domain: config.domain.as_str().into(),
         own_addresses: bound.addresses,

@@ -4,6 +4,7 @@ mod control_plane;
 mod data_plane;
 mod forwarding;
 mod log_sink;
+mod logs;
 mod objects;
 mod service_calls;
 
@@ -59,6 +60,7 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     for delivery in [delivery, services.function_logs.take()].into_iter().flatten() {
         control.block_on(delivery.end(config.grace_period));
     }
+    services.logs.close();
     control.shutdown_timeout(FUNCTIONS_GRACE);
     drop(services);
     log.close()?;

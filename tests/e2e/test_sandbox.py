@@ -433,6 +433,57 @@ def test_a_group_that_is_delegated_to_an_ordinary_user_is_made_use_of(tmp_path):
         shutil.rmtree(program.parent)
 
 
+NAMES = """
+import os
+STARTED = os.urandom(8).hex()
+def handler(event, context):
+    return [open("/etc/resolv.conf").read(), open("/etc/hosts").read(), STARTED]
+"""
+
+
+def test_a_function_that_runs_sees_how_names_are_found_now(tmp_path, monkeypatch):
+    """With an `/etc` of the test's own: a laptop changes its network, where `/etc/resolv.conf` is a link."""
+    separate = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*separate, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this host has no user namespaces")
+    etc, run = tmp_path / "etc", tmp_path / "etc" / "run"
+    run.mkdir(parents=True)
+    for name in ("passwd", "group", "nsswitch.conf", "ld.so.cache", "hosts"):
+        if pathlib.Path("/etc", name).exists():
+            shutil.copy(pathlib.Path("/etc", name), etc / name)
+    (etc / "resolv.conf").symlink_to("run/resolv.conf")
+    (run / "resolv.conf").write_text("nameserver 192.0.2.1\n")
+    wrapper = tmp_path / "frontgate"
+    command = " ".join(separate)
+    wrapper.write_text(f"#!/bin/sh\nexec {command} sh -c 'mount --bind {etc} /etc && exec {binary()} \"$@\"' sh \"$@\"\n")
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("FRONTGATE_BIN", str(wrapper))
+    (tmp_path / "data").mkdir()
+    server = Server(tmp_path / "data", "--runtime-substitution").start()
+    try:
+        client = Clients(server)("lambda")
+        functions.create(client, "Names", NAMES)
+
+        def seen():
+            return json.loads(client.invoke(FunctionName="Names")["Payload"].read())
+
+        names, _, started = seen()
+        assert "192.0.2.1" in names
+        new = run / "new"
+        new.write_text("nameserver 192.0.2.2\n")
+        new.replace(run / "resolv.conf")
+        processes.poll(lambda: "192.0.2.2" in seen()[0], 20)
+        (etc / "hosts").write_text("192.0.2.9 printer\n")
+        processes.poll(lambda: seen()[1] == "192.0.2.9 printer\n", 20)
+        (etc / "resolv.conf").unlink()
+        (etc / "resolv.conf").write_text("nameserver 192.0.2.3\n")
+        processes.poll(lambda: "192.0.2.3" in seen()[0], 20)
+        # All that in one environment.
+        assert seen()[2] == started
+    finally:
+        server.stop()
+
+
 def test_doctor_tells_every_layer(place):
     layers, _, _ = place
     assert set(layers) == {"namespaces", "files", "capabilities", "landlock", "seccomp", "cgroup", "memory"}

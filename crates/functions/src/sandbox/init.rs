@@ -130,7 +130,7 @@ impl Init {
                     let _ = channel::send(&reports, &ended, &[]);
                 }
             }
-            if self.children.wait(self.control.as_fd()).message {
+            if self.children.wait(self.control.as_fd(), None).message {
                 match channel::receive::<Request>(&self.control, RecvFlags::DONTWAIT) {
                     Ok(Some((request, descriptors))) => self.obey(&request, descriptors),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -74,7 +74,14 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
     let mut launcher =
         Launcher { socket, place, confinement, children: Children::new()?, environments: HashMap::new(), groups };
     loop {
-        let due = launcher.children.wait(launcher.socket.as_fd());
+        let names = launcher.place.as_ref().and_then(|(roots, _)| roots.changes());
+        let due = launcher.children.wait(launcher.socket.as_fd(), names);
+        if due.other
+            && let Some((roots, _)) = &launcher.place
+        {
+            // What cannot be renewed stays as it is.
+            let _ = roots.renew_names();
+        }
         if due.children {
             launcher.tidy_up();
         }

@@ -8,6 +8,7 @@
 //!
 //! - `namespaces`: users, processes, mounts, System V objects, host name;
 //! - `root`: a root of its own, not writable; `/var/task`, `/opt`, `/var/runtime`, a `/tmp` of bounded size, `/proc`;
+//! - `names`: changes in how this host finds names, for those roots;
 //! - `descriptors`: nothing is inherited but `/dev/null`, one pipe for its output, and the socket (descriptor 3);
 //! - `limits`: resource limits (memory, files, processes, core dumps);
 //! - `lifetime`: an environment is killed as a whole, and dies with Frontgate;
@@ -29,6 +30,7 @@ mod layers;
 mod lifetime;
 mod limits;
 mod memory;
+mod names;
 mod namespaces;
 mod order;
 mod privileges;

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ use rustix::mount::{
 use rustix::process::pivot_root;
 use rustix::thread::UnshareFlags;
 
+use super::names::{self, Names};
 use super::namespaces::{self, GROUP, USER};
 use super::order::{Contents, Surroundings};
 
@@ -78,6 +79,8 @@ const TEMPORARY_FILES: u32 = 200_000;
 pub(super) struct Roots {
     host: OwnedFd,
     base: OwnedFd,
+    /// Tells that this host finds names in another way; nothing where that cannot be watched.
+    names: Option<Names>,
     /// Installations that `base` has beside the usual folders.
     installed: BTreeSet<PathBuf>,
 }
@@ -111,6 +114,7 @@ impl Roots {
             devices.push((clone_tree(&Path::new("/dev").join(device), false)?, device));
         }
         let proc = clone_tree(Path::new("/proc"), true)?;
+        let names = Names::watch().ok();
 
         let host = namespaces::mounts()?;
         namespaces::unshare(UnshareFlags::NEWNS)?;
@@ -145,7 +149,7 @@ impl Roots {
         }
         write_accounts()?;
         write_entrypoint()?;
-        Ok(Roots { host, base: namespaces::mounts()?, installed: BTreeSet::new() })
+        Ok(Roots { host, base: namespaces::mounts()?, names, installed: BTreeSet::new() })
     }
 
     /// Takes what an environment needs from `host`, and puts what others may use too into `base`. It gets the `/tmp` of its
@@ -158,6 +162,9 @@ impl Roots {
         });
         namespaces::enter_mounts(&self.base)?;
         let (trees, shared) = taken?;
+        if self.names.is_none() {
+            self.renew_names()?;
+        }
         for (tree, path, is_folder) in shared {
             make_target(&inside(&path), is_folder)?;
             place(&tree, &inside(&path))?;
@@ -179,6 +186,28 @@ impl Roots {
         }
         let contents = surroundings.contents.as_ref().map_or(Ok(Vec::new()), take_contents)?;
         Ok((Trees { contents, installation: own, temporary: None }, shared))
+    }
+
+    /// What becomes readable when names may have to be renewed.
+    pub(super) fn changes(&self) -> Option<BorrowedFd<'_>> {
+        self.names.as_ref().map(Names::changes)
+    }
+
+    /// Copies what tells how to find names once more. All environments have the same copy.
+    pub(super) fn renew_names(&self) -> io::Result<()> {
+        namespaces::enter_mounts(&self.host)?;
+        if let Some(names) = &self.names {
+            // First, so that no change is missed.
+            names.watch_again();
+        }
+        let copied: Vec<(PathBuf, Copied)> = names::FILES.iter().flat_map(|file| copies(Path::new(file))).collect();
+        namespaces::enter_mounts(&self.base)?;
+        let new = inside(Path::new("/etc/.new"));
+        copied.into_iter().try_for_each(|(path, copied)| {
+            // Nobody finds half a file.
+            copied.put(&new)?;
+            fs::rename(&new, inside(&path))
+        })
     }
 
     /// Makes code and layers appear in an environment that runs.

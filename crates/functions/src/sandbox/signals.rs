@@ -1,4 +1,4 @@
-//! Waiting, in a process with one thread, for the end of a child or for a message, whichever comes first.
+//! Waiting, in a process with one thread, for the end of a child, for a message or for something else, whichever comes first.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -18,6 +18,8 @@ pub(super) struct Due {
     pub(super) children: bool,
     /// A message has come, or the other side is gone.
     pub(super) message: bool,
+    /// The other descriptor is readable.
+    pub(super) other: bool,
 }
 
 impl Children {
@@ -41,21 +43,23 @@ impl Children {
         Ok(Children { signals: unsafe { OwnedFd::from_raw_fd(signals) } })
     }
 
-    /// Waits for either.
+    /// Waits for any.
     #[expect(unsafe_code, reason = "rustix has poll behind a feature that nothing else needs")]
-    pub(super) fn wait(&self, messages: BorrowedFd<'_>) -> Due {
+    pub(super) fn wait(&self, messages: BorrowedFd<'_>, other: Option<BorrowedFd<'_>>) -> Due {
         let watch = |descriptor| libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
-        let mut watched = [watch(self.signals.as_raw_fd()), watch(messages.as_raw_fd())];
-        // SAFETY: the kernel writes to the two entries, whose number it is told.
-        let found = unsafe { libc::poll(watched.as_mut_ptr(), 2, -1) };
+        // A number below zero is passed over.
+        let other = other.map_or(-1, |other| other.as_raw_fd());
+        let mut watched = [watch(self.signals.as_raw_fd()), watch(messages.as_raw_fd()), watch(other)];
+        // SAFETY: the kernel writes to the three entries, whose number it is told.
+        let found = unsafe { libc::poll(watched.as_mut_ptr(), 3, -1) };
         if found < 0 {
             // Interrupted: looked at again.
-            return Due { children: true, message: false };
+            return Due { children: true, message: false, other: false };
         }
         // What is told of many children at once is one signal: all are collected whenever there is one.
         let mut told = [0_u8; 1024];
         let _ = rustix::io::read(&self.signals, &mut told[..]);
-        Due { children: watched[0].revents != 0, message: watched[1].revents != 0 }
+        Due { children: watched[0].revents != 0, message: watched[1].revents != 0, other: watched[2].revents != 0 }
     }
 }
 

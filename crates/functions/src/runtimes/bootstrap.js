@@ -38,13 +38,12 @@ function become() {
   process.chdir(env.LAMBDA_TASK_ROOT);
 }
 
-if (env._HANDLER === undefined) become();
-
-const functionName = env.AWS_LAMBDA_FUNCTION_NAME;
-const functionVersion = env.AWS_LAMBDA_FUNCTION_VERSION;
-const memoryLimitInMB = env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
-const logGroupName = env.AWS_LAMBDA_LOG_GROUP_NAME;
-const logStreamName = env.AWS_LAMBDA_LOG_STREAM_NAME;
+// What the variables tell that is the same for all events.
+let functionName;
+let functionVersion;
+let memoryLimitInMB;
+let logGroupName;
+let logStreamName;
 
 let input = Buffer.allocUnsafeSlow(65536);
 let output = Buffer.allocUnsafeSlow(65536);
@@ -184,9 +183,9 @@ function logError(label, error, described) {
 // ------------------------------------------------------------------------------------------------ logging
 
 // Of a log in JSON only what has at least the configured level is kept.
-const jsonLog = env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+let jsonLog = false;
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
-const leastLevel = LEVELS.indexOf(env.AWS_LAMBDA_LOG_LEVEL);
+let leastLevel;
 
 function writeLine(level, message) {
   print(`${new Date().toISOString()}\t${requestId}\t${level}\t${message}`.replace(/\n/g, '\r') + '\n');
@@ -225,10 +224,20 @@ function print(line) {
   }
 }
 
-for (const [name, level] of [['log', 'INFO'], ['debug', 'DEBUG'], ['info', 'INFO'], ['warn', 'WARN'], ['error', 'ERROR']]) {
-  console[name] = jsonLog
-    ? (...values) => writeJson(level, values)
-    : (...values) => writeLine(level, util.format(...values));
+function knowFunction() {
+  functionName = env.AWS_LAMBDA_FUNCTION_NAME;
+  functionVersion = env.AWS_LAMBDA_FUNCTION_VERSION;
+  memoryLimitInMB = env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
+  logGroupName = env.AWS_LAMBDA_LOG_GROUP_NAME;
+  logStreamName = env.AWS_LAMBDA_LOG_STREAM_NAME;
+  hadTrace = env._X_AMZN_TRACE_ID !== undefined;
+  jsonLog = env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+  leastLevel = LEVELS.indexOf(env.AWS_LAMBDA_LOG_LEVEL);
+  for (const [name, level] of [['log', 'INFO'], ['debug', 'DEBUG'], ['info', 'INFO'], ['warn', 'WARN'], ['error', 'ERROR']]) {
+    console[name] = jsonLog
+      ? (...values) => writeJson(level, values)
+      : (...values) => writeLine(level, util.format(...values));
+  }
 }
 console.trace = (...values) => {
   const here = new Error(util.format(...values));
@@ -486,7 +495,7 @@ function begin(length) {
   }
 }
 
-let hadTrace = env._X_AMZN_TRACE_ID !== undefined;
+let hadTrace;
 const strict = new util.TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function decode(from, to) {
@@ -611,7 +620,17 @@ process.on('beforeExit', () => {
   settle(current, kind, value);
 });
 
-load(env._HANDLER).then(
+async function start() {
+  if (env._HANDLER === undefined) {
+    // Takes longer than to load a small handler, and there is time now.
+    await import('./frontgate_waiting.mjs');
+    become();
+  }
+  knowFunction();
+  return load(env._HANDLER);
+}
+
+start().then(
   (found) => {
     handler = found;
     send(READY, undefined, '');

@@ -142,6 +142,14 @@ impl Candidate {
     }
 }
 
+/// Has Python write the compiled form of a module beside it.
+pub(super) fn compile(python: &Path, module: &Path) {
+    let (command, module) = ("import py_compile, sys; py_compile.compile(sys.argv[1])", module.to_string_lossy());
+    if run(python, &["-I", "-S", "-c", command, &module]).is_none() {
+        tracing::debug!(python = %python.display(), "cannot compile the bootstrap beforehand");
+    }
+}
+
 /// Runs a program and returns what it prints, if it does so in time and ends well.
 fn run(program: &Path, arguments: &[&str]) -> Option<String> {
     let mut child = Command::new(program)

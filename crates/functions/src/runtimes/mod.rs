@@ -83,6 +83,8 @@ pub(crate) struct Runtimes {
     substitution: bool,
     /// Those that were asked for by their exact version.
     exact: Mutex<Vec<Interpreter>>,
+    /// Those that have been given our bootstrap to compile.
+    compiled: Mutex<Vec<PathBuf>>,
     /// All of the host.
     found: OnceLock<Arc<[Interpreter]>>,
 }
@@ -97,7 +99,14 @@ impl Runtimes {
         std::fs::create_dir_all(&directory)?;
         std::fs::write(directory.join("frontgate_bootstrap.py"), include_str!("bootstrap.py"))?;
         std::fs::write(directory.join("frontgate_bootstrap.js"), include_str!("bootstrap.js"))?;
-        Ok(Runtimes { directory, substitution, exact: Mutex::default(), found: OnceLock::new() })
+        std::fs::write(directory.join("frontgate_waiting.mjs"), include_str!("waiting.mjs"))?;
+        Ok(Runtimes {
+            directory,
+            substitution,
+            exact: Mutex::default(),
+            compiled: Mutex::default(),
+            found: OnceLock::new(),
+        })
     }
 
     /// The interpreter for a runtime. Blocks at the first call.
@@ -105,6 +114,26 @@ impl Runtimes {
     /// # Errors
     /// A message for the user, naming what this host has.
     pub(crate) fn find(&self, identifier: &str) -> Result<Interpreter, String> {
+        let interpreter = self.look_for(identifier)?;
+        if let Runtime::Python(_) = interpreter.runtime {
+            self.have_compiled(&interpreter.program);
+        }
+        Ok(interpreter)
+    }
+
+    /// Has Python compile our bootstrap once: functions cannot write beside it, and so each would compile it again.
+    fn have_compiled(&self, program: &Path) {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if compiled.iter().any(|known| known == program) {
+            return;
+        }
+        compiled.push(program.to_owned());
+        let (program, bootstrap) = (program.to_owned(), self.directory.join("frontgate_bootstrap.py"));
+        // Nobody waits for it: who starts meanwhile compiles it for itself.
+        std::thread::spawn(move || discover::compile(&program, &bootstrap));
+    }
+
+    fn look_for(&self, identifier: &str) -> Result<Interpreter, String> {
         let Some(wanted) = Runtime::parse(identifier) else {
             return Err(format!(
                 "Frontgate does not run the runtime {identifier} yet; it runs python3.*, nodejs*.x and provided.al2*"
@@ -254,6 +283,7 @@ mod tests {
             directory: PathBuf::new(),
             substitution,
             exact: Mutex::default(),
+            compiled: Mutex::default(),
             found: OnceLock::from(found.iter().map(interpreter).collect::<Arc<[_]>>()),
         }
     }

@@ -3,7 +3,8 @@
 use base::seams::{Invocation, InvokeFunction, InvokeRefusal, Outcome};
 use serde_json::{Value, json};
 
-use super::lab::{on_data_thread, runtime};
+use super::lab::{eventually, on_data_thread, runtime, with_settings};
+use crate::Settings;
 
 const CONTEXT_PYTHON: &str = "
 import os
@@ -257,5 +258,25 @@ fn what_is_not_there_is_told_with_its_arn() {
             assert_eq!(refused, InvokeRefusal::NotFound { function_arn: arn(told) });
         }
         assert_eq!(lab.returned("Here:$LATEST", "{}").await, json!(1));
+    });
+}
+
+#[test]
+fn a_bootstrap_that_was_compiled_beforehand_tells_no_more_of_itself() {
+    with_settings(Settings { spares: false, ..Settings::default() }, |lab| async move {
+        let code = "import sys\ndef handler(event, context):\n    if event: raise ValueError(event)\n    return sys.modules['frontgate_bootstrap'].__file__";
+        lab.python("Compiled", code).await;
+        let file = lab.returned("Compiled", "null").await;
+        let folder = lab.functions.engine.runtimes.directory().join("__pycache__");
+        let compiled = |name: &std::ffi::OsStr| name.to_string_lossy().ends_with(".pyc");
+        eventually("it is compiled", || {
+            let mut entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+            entries.any(|entry| compiled(&entry.file_name()))
+        })
+        .await;
+        lab.python("Compiled", code).await;
+        assert_eq!(lab.returned("Compiled", "null").await, file);
+        let trace = &lab.failed("Compiled", "\"why\"").await["stackTrace"];
+        assert_eq!(trace.as_array().map(Vec::len), Some(1), "{trace}");
     });
 }

@@ -28,8 +28,8 @@ struct Launcher {
     place: Option<(Roots, Ids)>,
     confinement: Confinement,
     children: Children,
-    /// Those that have not ended, by their first processes.
-    environments: HashMap<Pid, u64>,
+    /// Those that have not ended, by their first processes, with the numbers of their groups.
+    environments: HashMap<Pid, Option<u64>>,
     groups: Option<cgroup::Environments>,
 }
 
@@ -239,14 +239,13 @@ impl Launcher {
             None => None,
         };
         let namespaces = if place.is_some() { NAMESPACES } else { 0 };
-        let number = surroundings.number;
         // What is in a `/tmp` on a disk is no memory.
         let files_mb = if place.is_some() { surroundings.temporary_mb } else { 0 };
-        let group = self.groups.as_mut().map(|groups| groups.add(number, memory_mb, files_mb)).transpose();
-        let group = group.map_err(|error| Failure::new("control group", &error))?;
-        let cloned = namespaces::clone(namespaces, group.as_ref());
-        if let (Err(_), Some(groups)) = (&cloned, &mut self.groups) {
-            groups.end(number);
+        let group = self.groups.as_mut().map(|groups| groups.add(memory_mb, files_mb)).transpose();
+        let (group, folder) = group.map_err(|error| Failure::new("control group", &error))?.unzip();
+        let cloned = namespaces::clone(namespaces, folder.as_ref());
+        if let (Err(_), Some(groups), Some(group)) = (&cloned, &mut self.groups, group) {
+            groups.end(group);
         }
         match cloned.map_err(|error| Failure::new("clone", &error))? {
             Cloned::Child => {
@@ -254,9 +253,13 @@ impl Launcher {
                 init::run(Start { control, socket, output, programs, surroundings, place, confinement })
             }
             Cloned::Parent(child, descriptor) => {
-                self.environments.insert(child, number);
-                let cloned = Report::Cloned { pid: child.as_raw_nonzero().get() };
-                channel::send(&control, &cloned, &[descriptor.as_fd()]).map_err(|error| Failure::new("", &error))
+                self.environments.insert(child, group);
+                let cloned = Report::Cloned { pid: child.as_raw_nonzero().get(), group };
+                let told = channel::send(&control, &cloned, &[descriptor.as_fd()]);
+                if let Some(groups) = &mut self.groups {
+                    groups.prepare();
+                }
+                told.map_err(|error| Failure::new("", &error))
             }
         }
     }
@@ -271,8 +274,8 @@ impl Launcher {
     /// Collects environments that have ended and, where they have no namespace, ends what they have left behind.
     fn tidy_up(&mut self) {
         while let Some((child, _)) = signals::collect() {
-            if let (Some(number), Some(groups)) = (self.environments.remove(&child), &mut self.groups) {
-                groups.end(number);
+            if let (Some(Some(group)), Some(groups)) = (self.environments.remove(&child), &mut self.groups) {
+                groups.end(group);
             }
         }
         if self.place.is_none() {

@@ -30,7 +30,8 @@ pub(super) struct Supervisor {
 #[derive(Debug)]
 struct Watched {
     environment: Weak<Environment>,
-    number: u64,
+    /// The number of its group.
+    group: Option<u64>,
     limit: u64,
     used: u64,
     due: Instant,
@@ -49,10 +50,10 @@ impl Supervisor {
     }
 
     /// Watches an environment until it ends.
-    pub(super) fn add(&self, environment: &Arc<Environment>, number: u64, memory_mb: u32) {
+    pub(super) fn add(&self, environment: &Arc<Environment>, group: Option<u64>, memory_mb: u32) {
         let watched = Watched {
             environment: Arc::downgrade(environment),
-            number,
+            group,
             limit: (u64::from(memory_mb) << 20) + INTERPRETER_BYTES,
             used: 0,
             due: Instant::now() + SOONEST,
@@ -78,7 +79,7 @@ impl Watched {
     fn look(&mut self, now: Instant, group: Option<&Weak<Group>>) -> bool {
         let Some(environment) = self.environment.upgrade() else { return false };
         let used = group
-            .and_then(|group| charged(group.upgrade()?.as_ref(), self.number))
+            .and_then(|group| charged(group.upgrade()?.as_ref(), self.group?))
             .filter(|charged| *charged <= self.limit)
             .unwrap_or_else(|| total(&environment.proc, resident));
         if used > self.limit && total(&environment.proc, proportional) > self.limit {
@@ -94,8 +95,8 @@ impl Watched {
 }
 
 /// What the kernel counts for an environment: its memory, but also files of its `/tmp` and those it has read.
-fn charged(group: &Group, environment: u64) -> Option<u64> {
-    let file = format!("{}/memory.current", cgroup::folder_name(environment));
+fn charged(group: &Group, number: u64) -> Option<u64> {
+    let file = format!("{}/memory.current", cgroup::folder_name(number));
     cgroup::read(group.folder(), &file).ok()?.trim().parse().ok()
 }
 

@@ -110,8 +110,8 @@ pub(super) enum Request {
 /// What the launcher and the first process of an environment tell Frontgate.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// The first process is there. With it comes a descriptor of it.
-    Cloned { pid: i32 },
+    /// The first process is there, in the control group of that number, if in any. With it comes a descriptor of it.
+    Cloned { pid: i32, group: Option<u64> },
     /// The environment is there, and the program runs under this number as its own `/proc` has it (0: there is none). With
     /// it come that `/proc`, a descriptor of the program, and the mount namespace, where it has one of its own.
     Running { program: i32 },

@@ -156,7 +156,7 @@ impl Spawner {
         surroundings: Surroundings,
         memory_mb: u32,
     ) -> io::Result<Process> {
-        let (number, user, remains) = (surroundings.number, surroundings.user, surroundings.remains.clone());
+        let (user, remains) = (surroundings.user, surroundings.remains.clone());
         let mut passed = vec![theirs.control.as_fd(), theirs.socket.as_fd(), theirs.output.as_fd(), programs.as_fd()];
         passed.extend(remains.iter().map(|remains| remains.mounts.as_fd()));
         self.order(&Order::Launch { surroundings, memory_mb }, &passed)?;
@@ -168,12 +168,12 @@ impl Spawner {
         let parts = (first, descriptors.next());
         let descriptor = if program == 0 { None } else { descriptors.next() };
         let mounts = descriptors.next();
-        let (Some(first), Some(proc)) = parts else {
+        let (Some((first, group)), Some(proc)) = parts else {
             return Err(io::Error::other("the environment's first process said too little"));
         };
         let environment = Arc::new(Environment { first, control: pipes.control.try_clone()?, proc, mounts, user });
         if let Some(memory) = &self.memory {
-            memory.add(&environment, number, memory_mb);
+            memory.add(&environment, group, memory_mb);
         }
         Ok(Process { environment, descriptor, number: program, reports: None })
     }
@@ -319,12 +319,14 @@ pub(super) fn programs(memory_mb: u32, launch: Option<Launch>) -> io::Result<Own
 }
 
 /// Waits until an environment is there: the number of its program, and what came with that. Its first process's
-/// descriptor comes before or after.
-fn await_running(control: &OwnedFd, first: &mut Option<OwnedFd>) -> io::Result<(i32, Vec<OwnedFd>)> {
+/// descriptor and its group's number come before or after.
+fn await_running(control: &OwnedFd, first: &mut Option<(OwnedFd, Option<u64>)>) -> io::Result<(i32, Vec<OwnedFd>)> {
     let mut running = None;
     loop {
         match channel::receive::<Report>(control, RecvFlags::empty())? {
-            Some((Report::Cloned { .. }, descriptors)) => *first = descriptors.into_iter().next(),
+            Some((Report::Cloned { group, .. }, descriptors)) => {
+                *first = descriptors.into_iter().next().map(|first| (first, group));
+            }
             Some((Report::Running { program }, descriptors)) => running = Some((program, descriptors)),
             Some((Report::Failed(failure), _)) => return Err(failure.into()),
             Some((Report::Ended { .. } | Report::Furnished, _)) => {}

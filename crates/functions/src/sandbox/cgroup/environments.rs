@@ -23,6 +23,10 @@ pub(in super::super) struct Environments {
     /// Frontgate's, in which they are.
     folder: OwnedFd,
     controllers: Controllers,
+    /// The number of the one that is made next.
+    next: u64,
+    /// One for the environment to come: to make a group takes longer than all else that is done with it.
+    ready: Option<(u64, OwnedFd)>,
     /// Of environments that have ended, in which something still was.
     left: Vec<u64>,
 }
@@ -37,7 +41,9 @@ impl Environments {
         let tried = attempt(&group);
         // What is left there is ended with Frontgate.
         let _ = super::remove(&folder, TRIED);
-        Ok(Environments { folder, controllers: tried?, left: Vec::new() })
+        let mut groups = Environments { folder, controllers: tried?, next: 0, ready: None, left: Vec::new() };
+        groups.prepare();
+        Ok(groups)
     }
 
     /// Which controllers they have.
@@ -45,30 +51,47 @@ impl Environments {
         self.controllers
     }
 
-    /// Makes the group of an environment, with its limits; `files_mb` is how much of its `/tmp` is memory.
+    /// A group for an environment, with its limits, and the group's number; `files_mb` is how much of its `/tmp` is memory.
     ///
     /// # Errors
     /// The system's; a group that cannot have its limits is not there.
-    pub(in super::super) fn add(&mut self, environment: u64, memory_mb: u32, files_mb: u32) -> io::Result<OwnedFd> {
-        let group = super::make(&self.folder, &super::folder_name(environment))?;
+    pub(in super::super) fn add(&mut self, memory_mb: u32, files_mb: u32) -> io::Result<(u64, OwnedFd)> {
+        let (number, group) = match self.ready.take() {
+            Some(ready) => ready,
+            None => self.make()?,
+        };
         if let Err(error) = limits::apply(&group, self.controllers, memory_mb, files_mb) {
-            self.end(environment);
+            self.end(number);
             return Err(error);
         }
-        Ok(group)
+        Ok((number, group))
+    }
+
+    /// Makes one for the next environment beforehand.
+    pub(in super::super) fn prepare(&mut self) {
+        if self.ready.is_none() {
+            // Else it is made, or told why not, when it is needed.
+            self.ready = self.make().ok();
+        }
+    }
+
+    fn make(&mut self) -> io::Result<(u64, OwnedFd)> {
+        let number = self.next;
+        self.next += 1;
+        Ok((number, super::make(&self.folder, &super::folder_name(number))?))
     }
 
     /// Ends what is left of an environment, and its group.
-    pub(in super::super) fn end(&mut self, environment: u64) {
-        self.left.push(environment);
+    pub(in super::super) fn end(&mut self, group: u64) {
+        self.left.push(group);
         self.tidy_up();
     }
 
     /// Removes the groups of environments that have ended.
     pub(in super::super) fn tidy_up(&mut self) {
         let folder = &self.folder;
-        self.left.retain(|environment| {
-            let name = super::folder_name(*environment);
+        self.left.retain(|number| {
+            let name = super::folder_name(*number);
             let removed = super::remove(folder, &name);
             let is_in_use = removed.is_err_and(|error| error.kind() == io::ErrorKind::ResourceBusy);
             if is_in_use && let Ok(group) = super::open(folder, &name) {

@@ -27,8 +27,8 @@ pub(super) const NAME: &str = "cgroup";
 const FILE_BYTES: u64 = 65_536;
 
 /// The folder of an environment's group.
-pub(super) fn folder_name(environment: u64) -> String {
-    format!("environment-{environment}")
+pub(super) fn folder_name(number: u64) -> String {
+    format!("environment-{number}")
 }
 
 /// The text of a group's file; `path` leads to it from `folder`.

@@ -121,7 +121,7 @@ pub(super) async fn bring_up(
 pub(super) fn join(shard: &Rc<Shard>, version: &Version, environment: &mut Environment, door: Door) -> io::Result<()> {
     let (api, socket) = RuntimeApi::behind(door)?;
     let (desk, serving) = api.serve(Introduction::of(&version.settings))?;
-    let to_bootstrap = match environment.reroute(socket) {
+    let to_bootstrap = match environment.reroute(socket).and_then(tokio::net::UnixStream::from_std) {
         Ok(to_bootstrap) => to_bootstrap,
         Err(error) => {
             serving.abort();

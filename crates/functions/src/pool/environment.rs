@@ -6,22 +6,22 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
+use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::net::RecvFlags;
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::channel::Channel;
 use super::companion::Companion;
 use super::frame::{self, Answer, Progress, REQUEST_ID};
 use super::output::Output;
+use super::pace::Begun;
 use super::remnants::Remnants;
 use crate::sandbox::Process;
 use crate::version::Version;
@@ -47,6 +47,8 @@ pub(crate) struct Environment {
     pub(super) companion: Option<Rc<Companion>>,
     /// How long it took to start and load the handler; told to the first caller.
     pub(crate) init: Option<Duration>,
+    /// The call that it has been handed to and that has not taken it yet.
+    pub(super) begun: Option<Begun>,
     /// Since when it waits.
     pub(crate) idle_since: Instant,
     /// Whether it is stopped, because it has waited long.
@@ -55,7 +57,7 @@ pub(crate) struct Environment {
     pub(super) kept: bool,
     /// The frame being sent, without its event; kept for its memory.
     pub(crate) header: Vec<u8>,
-    socket: UnixStream,
+    channel: Channel,
     buffer: Vec<u8>,
     /// It has sent what nobody asked for.
     tainted: bool,
@@ -84,7 +86,7 @@ impl Environment {
     /// Takes over a process that has been started. Must run on the thread that will own it.
     pub(crate) fn adopt(
         process: Process,
-        socket: std::os::unix::net::UnixStream,
+        socket: UnixStream,
         version: Arc<Version>,
         output: Rc<Output>,
     ) -> io::Result<Environment> {
@@ -95,23 +97,24 @@ impl Environment {
             output,
             companion: None,
             init: None,
+            begun: None,
             idle_since: Instant::now(),
             frozen: false,
             kept: false,
             header: Vec::new(),
-            socket: UnixStream::from_std(socket)?,
+            channel: Channel::new(socket)?,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             tainted: false,
         })
     }
 
     /// Puts another end between itself and the process. Returned is what leads to the process.
-    pub(super) fn reroute(&mut self, socket: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+    pub(super) fn reroute(&mut self, socket: UnixStream) -> io::Result<UnixStream> {
         if !self.buffer.is_empty() {
             // The handler is loaded, or as good as.
             return Err(io::Error::other("a frame is on its way"));
         }
-        Ok(std::mem::replace(&mut self.socket, UnixStream::from_std(socket)?))
+        Ok(std::mem::replace(&mut self.channel, Channel::new(socket)?).into_socket())
     }
 
     /// Waits for the first frame: the handler is loaded, or could not be.
@@ -127,7 +130,7 @@ impl Environment {
             let parts = frame::remaining(&self.header, event, written);
             let sent = tokio::select! {
                 biased;
-                sent = self.socket.write_vectored(&parts) => sent,
+                sent = self.channel.write(&parts) => sent,
                 () = self.life.ended() => Ok(0),
                 () = tokio::time::sleep_until(until) => return Err(self.time_out()),
             };
@@ -190,7 +193,7 @@ impl Environment {
                 }
                 let count = tokio::select! {
                     biased;
-                    count = self.socket.read_buf(&mut self.buffer) => count,
+                    count = self.channel.read(&mut self.buffer) => count,
                     () = gone(&self.life, self.companion.as_deref()) => self.read_last(),
                     () = &mut sleep => return Err(self.time_out()),
                 };
@@ -234,10 +237,9 @@ impl Environment {
     fn read_last(&mut self) -> io::Result<usize> {
         let before = self.buffer.len();
         loop {
-            match rustix::net::recv(&self.socket, rustix::buffer::spare_capacity(&mut self.buffer), RecvFlags::DONTWAIT)
-            {
-                Ok((1.., _)) => self.buffer.reserve(BUFFER_BYTES),
-                Err(rustix::io::Errno::CONNRESET) => return Err(ErrorKind::ConnectionReset.into()),
+            match self.channel.read_now(&mut self.buffer) {
+                Ok(1..) => self.buffer.reserve(BUFFER_BYTES),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(error),
                 Ok(_) | Err(_) => return Ok(self.buffer.len() - before),
             }
         }

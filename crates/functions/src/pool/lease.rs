@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::Shard;
 use super::environment::{Environment, NoAnswer};
 use super::frame::{Answer, InvokeHeader, REQUEST_ID};
+use super::pace::Begun;
 use super::report::Report;
 use crate::concurrency::Admitted;
 use crate::invoke::{exited, timed_out};
@@ -28,6 +29,7 @@ pub(crate) struct Lease {
 struct Held {
     environment: Environment,
     admitted: Admitted,
+    begun: Begun,
     stage: Stage,
     report: Option<Report>,
 }
@@ -54,9 +56,9 @@ pub(crate) struct Abandoned {
 
 impl Lease {
     /// Takes an environment in hand.
-    pub(crate) fn new(shard: &Rc<Shard>, environment: Environment, admitted: Admitted) -> Lease {
-        shard.paces.begin(environment.version.serial);
-        let held = Held { environment, admitted, stage: Stage::Fresh, report: None };
+    pub(crate) fn new(shard: &Rc<Shard>, mut environment: Environment, admitted: Admitted) -> Lease {
+        let begun = environment.begun.take().unwrap_or_else(|| shard.paces.begin(environment.version.serial));
+        let held = Held { environment, admitted, begun, stage: Stage::Fresh, report: None };
         Lease { shard: Rc::clone(shard), held: Some(held), took: None, until: None }
     }
 
@@ -125,7 +127,7 @@ impl Lease {
     /// Ends the lease and gives the place under the concurrency limit on, for another try.
     pub(crate) fn discard(mut self) -> Admitted {
         let held = self.held.take().expect("a lease holds its environment until it ends");
-        self.shard.paces.end(held.environment.version.serial, None);
+        drop(held.begun);
         self.shard.end(held.environment);
         held.admitted
     }
@@ -137,8 +139,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(Held { environment, admitted, stage, report }) = self.held.take() else { return };
-        self.shard.paces.end(environment.version.serial, self.took);
+        let Some(Held { environment, admitted, mut begun, stage, report }) = self.held.take() else { return };
+        begun.took = self.took;
+        drop(begun);
         match stage {
             Stage::Fresh if environment.is_settled() => self.shard.release(environment),
             Stage::Fresh => {

@@ -4,6 +4,7 @@
 //! frees an environment first serves who waits longest, so a start that takes long delays nobody whom a freed
 //! environment can serve, and a start that fails is told to one caller only.
 
+mod channel;
 mod companion;
 mod crash_loop;
 mod environment;
@@ -110,11 +111,12 @@ impl Shard {
     ) -> Result<Place, StartFailure> {
         if self.paces.is_worth_waiting(version.serial) {
             // One that runs is about to be free: cheaper than another process, woken or started.
+            let began = self.paces.progress(version.serial);
             let freed = self.queue(version, true);
             if let Ok(Ok(served)) = tokio::time::timeout(PATIENCE, freed).await {
                 return served.map(Place::Here);
             }
-            self.paces.waited_in_vain(version.serial);
+            self.paces.waited_in_vain(version.serial, began);
         }
         if let Some(environment) = self.take_idle(version) {
             return Ok(Place::Here(environment));
@@ -156,10 +158,15 @@ impl Shard {
         // Where more run than are good for each other, those who can wait for one of these do.
         let patient_too = !self.paces.is_worth_waiting(serial);
         while let Some(waiter) = self.next_waiter(serial, patient_too) {
+            // Counted from now on: others come before the caller knows.
+            environment.begun = Some(self.paces.begin(serial));
             match waiter.served.send(Ok(environment)) {
                 Ok(()) => return,
                 // The caller has gone; the next one gets it.
-                Err(Ok(back)) => environment = back,
+                Err(Ok(back)) => {
+                    environment = back;
+                    environment.begun = None;
+                }
                 Err(Err(_)) => return,
             }
         }

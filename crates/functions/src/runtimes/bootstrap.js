@@ -230,7 +230,6 @@ function knowFunction() {
   memoryLimitInMB = env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
   logGroupName = env.AWS_LAMBDA_LOG_GROUP_NAME;
   logStreamName = env.AWS_LAMBDA_LOG_STREAM_NAME;
-  hadTrace = env._X_AMZN_TRACE_ID !== undefined;
   jsonLog = env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
   leastLevel = LEVELS.indexOf(env.AWS_LAMBDA_LOG_LEVEL);
   for (const [name, level] of [['log', 'INFO'], ['debug', 'DEBUG'], ['info', 'INFO'], ['warn', 'WARN'], ['error', 'ERROR']]) {
@@ -433,6 +432,38 @@ function makeContext(event, deadline, invokedFunctionArn, clientContext) {
   return context;
 }
 
+// The C library keeps every text that a variable ever had, so the one that changes with each event is kept beside the
+// process's own. Whoever copies `process.env`, as those do who start processes, finds both.
+const TRACE = '_X_AMZN_TRACE_ID';
+let trace;
+
+const envWithTrace = new Proxy(env, {
+  get: (own, name) => (name === TRACE ? trace : own[name]),
+  has: (own, name) => (name === TRACE ? trace !== undefined : name in own),
+  set: (own, name, value) => {
+    if (name === TRACE) trace = `${value}`;
+    else own[name] = value;
+    return true;
+  },
+  deleteProperty: (own, name) => {
+    if (name === TRACE) trace = undefined;
+    else delete own[name];
+    return true;
+  },
+  ownKeys: (own) => (trace === undefined ? Reflect.ownKeys(own) : [...Reflect.ownKeys(own), TRACE]),
+  getOwnPropertyDescriptor: (own, name) => {
+    if (name !== TRACE) return Reflect.getOwnPropertyDescriptor(own, name);
+    return trace === undefined ? undefined : { value: trace, writable: true, enumerable: true, configurable: true };
+  },
+});
+process.env = envWithTrace;
+
+// Where the function has put something else in place of `process.env`.
+function setTrace(variables) {
+  if (trace === undefined) delete variables[TRACE];
+  else variables[TRACE] = trace;
+}
+
 let handler;
 
 function next() {
@@ -462,10 +493,8 @@ function begin(length) {
   const event = { id, settled: false, waiting: null };
   current = event;
   requestId = id;
-  const trace = traceAt === contextAt ? undefined : input.latin1Slice(traceAt, contextAt);
-  if (trace !== undefined) env._X_AMZN_TRACE_ID = trace;
-  else if (hadTrace) delete env._X_AMZN_TRACE_ID;
-  hadTrace = trace !== undefined;
+  trace = traceAt === contextAt ? undefined : input.latin1Slice(traceAt, contextAt);
+  if (process.env !== envWithTrace) setTrace(process.env);
   let data;
   try {
     data = JSON.parse(decode(eventAt, length));
@@ -495,7 +524,6 @@ function begin(length) {
   }
 }
 
-let hadTrace;
 const strict = new util.TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function decode(from, to) {

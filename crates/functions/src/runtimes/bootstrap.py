@@ -336,9 +336,25 @@ def load(handler):
     return function
 
 
+TRACE = b"_X_AMZN_TRACE_ID"
+
+BIRTHS = {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
+
+
+def pass_trace_on(event, _):
+    """Gives the trace id to children. The C library keeps every text that a variable ever had, so that one which changes
+    with each event is only told to it when somebody is about to inherit it."""
+    if event in BIRTHS:
+        trace = os.environ._data.get(TRACE)
+        if trace is None:
+            os.unsetenv(TRACE)
+        else:
+            os.putenv(TRACE, trace)
+
+
 def serve(function):
     """Answers events until the socket closes."""
-    environ = os.environ
+    environ = os.environ._data
     header_size = HEADER.size
     stdout, stderr = sys.stdout, sys.stderr
     while True:
@@ -355,9 +371,9 @@ def serve(function):
         request_id = str(raw_id, "ascii")
         Current.request_id = request_id
         if trace_size:
-            environ["_X_AMZN_TRACE_ID"] = str(frame[trace_at:context_at], "utf-8")
-        elif "_X_AMZN_TRACE_ID" in environ:
-            del environ["_X_AMZN_TRACE_ID"]
+            environ[TRACE] = bytes(frame[trace_at:context_at])
+        else:
+            environ.pop(TRACE, None)
         try:
             event = parse(str(frame[event_at:], "utf-8"))
         except (ValueError, RecursionError):
@@ -446,6 +462,7 @@ def main():
         write_all((1 + len(body)).to_bytes(4, "little") + bytes([INIT_ERROR]) + body)
         os._exit(1)
     write_all(b"\x01\x00\x00\x00" + bytes([READY]))
+    sys.addaudithook(pass_trace_on)
     serve(function)
 
 

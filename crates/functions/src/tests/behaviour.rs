@@ -72,6 +72,44 @@ fn node_sees_its_event_and_context() {
     });
 }
 
+const TRACES_PYTHON: &str = "
+import os, subprocess
+def handler(event, context):
+    child = subprocess.run(['/bin/sh', '-c', 'echo $_X_AMZN_TRACE_ID'], capture_output=True, text=True).stdout
+    return [os.environ.get('_X_AMZN_TRACE_ID'), '_X_AMZN_TRACE_ID' in os.environ, child.strip()]
+";
+
+const TRACES_NODE: &str = "
+const { execSync } = require('child_process');
+exports.handler = async () => [process.env._X_AMZN_TRACE_ID ?? null, Object.keys(process.env).includes('_X_AMZN_TRACE_ID'),
+  `${execSync('echo $_X_AMZN_TRACE_ID')}`.trim()];
+";
+
+const TRACES_OTHER_NODE: &str = "
+const { execSync } = require('child_process');
+process.env = { ...process.env, MINE: 'mine' };
+exports.handler = async () => [process.env._X_AMZN_TRACE_ID ?? null, '_X_AMZN_TRACE_ID' in process.env,
+  `${execSync('echo $_X_AMZN_TRACE_ID')}`.trim()];
+";
+
+#[test]
+fn each_event_has_its_own_trace_which_children_inherit() {
+    on_data_thread(|lab| async move {
+        lab.python("Python", TRACES_PYTHON).await;
+        lab.node("Node", TRACES_NODE).await;
+        lab.node("OtherNode", TRACES_OTHER_NODE).await;
+        for name in ["Python", "Node", "OtherNode"] {
+            for trace in [Some("Root=1-2-3"), Some("Root=1-2-4"), None, Some("Root=1-2-5")] {
+                let invocation = Invocation { trace_id: trace.map(str::to_owned), ..lab.invocation(name, "{}") };
+                let invoked = lab.functions.invoke(invocation).await.unwrap();
+                let Outcome::Returned(payload) = invoked.outcome else { panic!() };
+                let seen: Value = serde_json::from_slice(&payload).unwrap();
+                assert_eq!(seen, json!([trace, trace.is_some(), trace.unwrap_or("")]), "{name}");
+            }
+        }
+    });
+}
+
 #[test]
 fn node_takes_every_kind_of_handler() {
     on_data_thread(|lab| async move {

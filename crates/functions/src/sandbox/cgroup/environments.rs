@@ -129,3 +129,47 @@ fn attempt(group: &OwnedFd) -> io::Result<Controllers> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Groups in a folder that stands in for Frontgate's.
+    fn groups(folder: &Path, controllers: Controllers) -> Environments {
+        let folder = super::super::open(rustix::fs::CWD, folder.to_str().unwrap()).unwrap();
+        Environments { folder, controllers, next: 0, ready: None, left: Vec::new() }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = entries.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_next_one_is_there_before_it_is_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut groups = groups(folder.path(), Controllers::default());
+        assert_eq!(groups.add(128, 512).unwrap().0, 0);
+        groups.prepare();
+        groups.prepare();
+        assert_eq!(names(folder.path()), ["environment-0", "environment-1"]);
+        assert_eq!(groups.add(128, 512).unwrap().0, 1);
+        assert_eq!(groups.add(128, 512).unwrap().0, 2);
+        groups.end(1);
+        assert_eq!(names(folder.path()), ["environment-0", "environment-2"]);
+    }
+
+    #[test]
+    fn a_group_without_its_limits_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        // The folder that stands in for it has no such file.
+        let mut groups = groups(folder.path(), Controllers { pids: true, ..Controllers::default() });
+        assert!(groups.add(128, 512).unwrap_err().to_string().starts_with("pids.max: "));
+        assert!(names(folder.path()).is_empty());
+    }
+}

@@ -53,10 +53,7 @@ impl Desk {
     pub(super) async fn error(&self, id: Id, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match whole(request.into_body()).await {
             Ok(payload) => self.finish(Kind::Error, id, &payload).await,
-            Err(refusal) => {
-                self.too_large(id).await;
-                return *refusal;
-            }
+            Err(refusal) => return self.unread(id, *refusal).await,
         }
         accepted()
     }
@@ -76,20 +73,21 @@ impl Desk {
         }
         match whole(request.into_body()).await {
             Ok(payload) => self.finish(Kind::Response, id, &payload).await,
-            Err(refusal) => {
-                self.too_large(id).await;
-                return *refusal;
-            }
+            Err(refusal) => return self.unread(id, *refusal).await,
         }
         accepted()
     }
 
     /// What was posted is longer than an answer may be, or broke off.
-    async fn too_large(&self, id: Id) {
-        let payload = format!(
-            "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size ({FUNCTION_PAYLOAD_BYTES} bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}}"
-        );
+    async fn unread(&self, id: Id, refusal: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+        let payload = match refusal.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => format!(
+                "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size ({FUNCTION_PAYLOAD_BYTES} bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}}"
+            ),
+            _ => r#"{"errorMessage":"the answer broke off","errorType":"Runtime.TruncatedResponse"}"#.to_owned(),
+        };
         self.finish(Kind::Error, id, payload.as_bytes()).await;
+        refusal
     }
 
     async fn stream(&self, id: Id, request: Request<Incoming>) -> Response<Full<Bytes>> {

@@ -21,6 +21,7 @@ mod records;
 mod runtime_api;
 mod sandbox;
 mod settings;
+mod sockets;
 mod spares;
 mod streaming;
 mod urls;

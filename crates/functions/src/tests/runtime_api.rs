@@ -21,10 +21,13 @@ while True:
     BODY
 "#;
 
-async fn provide(lab: &Lab, name: &str, start: &str, body: &str) {
+pub(super) async fn provide(lab: &Lab, name: &str, start: &str, body: &str) {
+    lab.put(name, "provided.al2023", &[("bootstrap", &program(lab, start, body))], |_| {}).await;
+}
+
+pub(super) fn program(lab: &Lab, start: &str, body: &str) -> String {
     let python = lab.functions.engine.runtimes.find(&runtime("python")).unwrap().program;
-    let program = format!("#!{}\n{}", python.display(), BOOTSTRAP.replace("START", start).replace("BODY", body));
-    lab.put(name, "provided.al2023", &[("bootstrap", &program)], |_| {}).await;
+    format!("#!{}\n{}", python.display(), BOOTSTRAP.replace("START", start).replace("BODY", body))
 }
 
 #[test]

@@ -1,5 +1,7 @@
 """CloudWatch Logs: what functions and stages write, read with boto3 and with the AWS CLI as one debugs on AWS."""
 
+import base64
+import gzip
 import json
 import re
 import subprocess
@@ -176,6 +178,66 @@ def test_groups_tags_and_retention(logs):
         logs.put_metric_filter(logGroupName="kept", filterName="f", filterPattern="", metricTransformations=[
             {"metricName": "m", "metricNamespace": "n", "metricValue": "1"}])
     assert refusal.value.response["Error"]["Code"] == "NotImplemented"
+
+
+ECHO = """
+import json
+def handler(event, context):
+    print(json.dumps(event))
+"""
+
+
+def test_a_subscription_invokes_a_function(clients, logs):
+    made(logs, "watched", "s")
+    arn = functions.create(clients("lambda"), "watch", ECHO)
+    subscription = {"logGroupName": "watched", "filterName": "errors", "filterPattern": "ERROR", "destinationArn": arn}
+    with pytest.raises(logs.exceptions.InvalidParameterException, match="permission to execute your function"):
+        logs.put_subscription_filter(**subscription)
+    [group] = logs.describe_log_groups(logGroupNamePrefix="watched")["logGroups"]
+    clients("lambda").add_permission(
+        FunctionName="watch", StatementId="logs", Action="lambda:InvokeFunction",
+        Principal="logs.us-east-1.amazonaws.com", SourceArn=group["arn"], SourceAccount="000000000000",
+    )
+    logs.put_subscription_filter(**subscription)
+    [shown] = logs.describe_subscription_filters(logGroupName="watched")["subscriptionFilters"]
+    assert shown["distribution"] == "ByLogStream" and shown["creationTime"] <= now()
+    events = [{"timestamp": now(), "message": text} for text in ["ERROR one", "INFO two", "ERROR three"]]
+    logs.put_log_events(logGroupName="watched", logStreamName="s", logEvents=events)
+
+    def told():
+        try:
+            return messages(logs, "/aws/lambda/watch", filterPattern="{ $.awslogs.data = * }")
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+
+    [event] = processes.poll(told, 20, pause=0.3)
+    data = json.loads(gzip.decompress(base64.b64decode(json.loads(event)["awslogs"]["data"])))
+    assert (data["messageType"], data["owner"], data["logGroup"], data["logStream"]) == ("DATA_MESSAGE", "000000000000", "watched", "s")
+    assert [event["message"] for event in data["logEvents"]] == ["ERROR one", "ERROR three"]
+    logs.delete_subscription_filter(logGroupName="watched", filterName="errors")
+    assert logs.describe_subscription_filters(logGroupName="watched")["subscriptionFilters"] == []
+
+
+def test_live_tail(clients):
+    logs = clients("logs", inject_host_prefix=False)
+    made(logs, "live", "s")
+    [group] = logs.describe_log_groups(logGroupNamePrefix="live")["logGroups"]
+    stream = logs.start_live_tail(logGroupIdentifiers=[group["logGroupArn"]], logEventFilterPattern="ERROR")["responseStream"]
+    written = False
+    for event in stream:
+        if "sessionStart" in event:
+            assert event["sessionStart"]["logEventFilterPattern"] == "ERROR" and event["sessionStart"]["sessionId"]
+        elif not written:
+            written = True
+            events = [{"timestamp": now(), "message": text} for text in ["ERROR one", "INFO two"]]
+            logs.put_log_events(logGroupName="live", logStreamName="s", logEvents=events)
+        elif results := event["sessionUpdate"]["sessionResults"]:
+            break
+    stream.close()
+    assert [(result["message"], result["logStreamName"], result["logGroupIdentifier"]) for result in results] == [
+        ("ERROR one", "s", "000000000000:live")
+    ]
+    assert event["sessionUpdate"]["sessionMetadata"] == {"sampled": False}
 
 
 def test_a_restart_keeps_what_was_written(tmp_path):

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base::arn::matches_wildcard;
+use base::arn::{Arn, matches_wildcard};
 use base::seams::{Caller, InvokeRefusal};
 use store::{Scope, SharedStore, StoreError};
 use tokio::sync::Mutex;
@@ -336,6 +336,16 @@ impl Alias {
     }
 }
 
+/// Whether a statement names a service, by its name or by that in the region of the source: `logs.us-east-1.amazonaws.com`.
+fn is_service(named: &str, principal: &str, source_arn: &str) -> bool {
+    let regional = || {
+        let (service, suffix) = principal.split_once('.')?;
+        let region = named.strip_prefix(service)?.strip_prefix('.')?.strip_suffix(suffix)?.strip_suffix('.')?;
+        Some(region == Arn::parse(source_arn)?.region)
+    };
+    named == principal || regional() == Some(true)
+}
+
 fn random_fraction() -> f64 {
     let bits = u64::from_le_bytes(base::ids::random_bytes()) >> 11;
     bits as f64 / (1_u64 << 53) as f64
@@ -344,7 +354,7 @@ fn random_fraction() -> f64 {
 impl Statement {
     /// Whether it lets a service invoke the function for one of its resources.
     fn permits(&self, principal: &str, source_arn: &str, source_account: &str) -> bool {
-        let principal_fits = self.principal == "*" || self.principal == principal;
+        let principal_fits = self.principal == "*" || is_service(&self.principal, principal, source_arn);
         let action_fits = matches_wildcard(&self.action.to_ascii_lowercase(), "lambda:invokefunction");
         let source_fits = self.source_arn.as_deref().is_none_or(|pattern| matches_wildcard(pattern, source_arn));
         let account_fits = self.source_account.as_deref().is_none_or(|account| account == source_account);
@@ -409,11 +419,16 @@ mod tests {
         let any = Statement { source_arn: None, source_account: Some("1".to_owned()), ..statement() };
         assert!(permits(any.clone(), "x", "1"));
         assert!(!permits(any, "x", "2"));
-        assert!(!permits(
-            Statement { principal: "events.amazonaws.com".to_owned(), ..statement() },
-            "abc/dev/GET/items",
-            "1"
-        ));
+        for (principal, expected) in [
+            ("*", true),
+            ("events.amazonaws.com", false),
+            ("apigateway.us-east-1.amazonaws.com", true),
+            ("apigateway.eu-west-1.amazonaws.com", false),
+            ("apigateway..amazonaws.com", false),
+        ] {
+            let statement = Statement { principal: principal.to_owned(), ..statement() };
+            assert_eq!(permits(statement, "abc/dev/GET/items", "1"), expected, "{principal}");
+        }
         assert!(permits(Statement { action: "lambda:*".to_owned(), ..statement() }, "abc/dev/GET/items", "1"));
         assert!(!permits(
             Statement { action: "lambda:GetFunction".to_owned(), ..statement() },

@@ -15,6 +15,7 @@ mod hot_reload;
 mod index;
 mod invoke;
 mod layers;
+mod notify;
 mod package;
 mod pool;
 mod queue;

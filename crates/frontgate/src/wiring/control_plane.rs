@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::limits::AccountLimits;
-use base::seams::{AnswerBody, RoleCredentials, SendFuture};
+use base::seams::{AnswerBody, NotifyFunction, RoleCredentials, SendFuture};
 use base::service_endpoints::ServiceEndpoints;
 use bytes::Bytes;
 use gateway::AnswerElse;
@@ -69,6 +69,7 @@ pub(crate) async fn open(
         ..functions::Settings::default()
     };
     let functions = functions::Functions::open(data.store(), data.blobs(), functions_settings, control.clone()).await?;
+    logs.start(Arc::clone(&functions) as Arc<dyn NotifyFunction>).await?;
     let identity = identity::Identity::open(data.store(), clock());
     let mounted = [apis.service().into(), functions.service().into(), identity.iam().into(), identity.sts().into()];
     let mounted = mounted.into_iter().chain(logs.service());

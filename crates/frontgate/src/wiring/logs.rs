@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::seams::WriteLog;
+use base::seams::{NotifyFunction, WriteLog};
 use base::service_endpoints::{ServiceEndpoint, ServiceEndpoints};
 use observe::Logs;
 use store::DataDir;
@@ -29,6 +29,14 @@ impl LogPlace {
         }
         let store = data.open_logs(clock())?;
         Ok(LogPlace::Own { logs: Logs::open(store.clone(), clock()), store })
+    }
+
+    /// Begins to tell functions of what their subscriptions find.
+    pub(crate) async fn start(&self, functions: Arc<dyn NotifyFunction>) -> anyhow::Result<()> {
+        if let LogPlace::Own { logs, .. } = self {
+            logs.start(functions).await?;
+        }
+        Ok(())
     }
 
     /// Takes the lines of `what`; and what carries them on, to be ended when there are no more.

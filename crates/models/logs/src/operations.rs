@@ -55,6 +55,16 @@ impl Operation for DeleteRetentionPolicy {
     const MODEL: &'static OperationModel = &crate::service::DELETE_RETENTION_POLICY;
 }
 
+/// The operation `DeleteSubscriptionFilter`: `POST /`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteSubscriptionFilter;
+
+impl Operation for DeleteSubscriptionFilter {
+    type Input = DeleteSubscriptionFilterRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::DELETE_SUBSCRIPTION_FILTER;
+}
+
 /// The operation `DescribeLogGroups`: `POST /`.
 #[derive(Clone, Copy, Debug)]
 pub struct DescribeLogGroups;
@@ -73,6 +83,16 @@ impl Operation for DescribeLogStreams {
     type Input = DescribeLogStreamsRequest;
     type Output = DescribeLogStreamsResponse;
     const MODEL: &'static OperationModel = &crate::service::DESCRIBE_LOG_STREAMS;
+}
+
+/// The operation `DescribeSubscriptionFilters`: `POST /`.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeSubscriptionFilters;
+
+impl Operation for DescribeSubscriptionFilters {
+    type Input = DescribeSubscriptionFiltersRequest;
+    type Output = DescribeSubscriptionFiltersResponse;
+    const MODEL: &'static OperationModel = &crate::service::DESCRIBE_SUBSCRIPTION_FILTERS;
 }
 
 /// The operation `FilterLogEvents`: `POST /`.
@@ -153,6 +173,26 @@ impl Operation for PutRetentionPolicy {
     type Input = PutRetentionPolicyRequest;
     type Output = ();
     const MODEL: &'static OperationModel = &crate::service::PUT_RETENTION_POLICY;
+}
+
+/// The operation `PutSubscriptionFilter`: `POST /`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutSubscriptionFilter;
+
+impl Operation for PutSubscriptionFilter {
+    type Input = PutSubscriptionFilterRequest;
+    type Output = ();
+    const MODEL: &'static OperationModel = &crate::service::PUT_SUBSCRIPTION_FILTER;
+}
+
+/// The operation `StartLiveTail`: `POST /`.
+#[derive(Clone, Copy, Debug)]
+pub struct StartLiveTail;
+
+impl Operation for StartLiveTail {
+    type Input = StartLiveTailRequest;
+    type Output = StartLiveTailResponse;
+    const MODEL: &'static OperationModel = &crate::service::START_LIVE_TAIL;
 }
 
 /// The operation `TagLogGroup`: `POST /`.

@@ -525,11 +525,16 @@ pub(crate) static DELETE_SUBSCRIPTION_FILTER: OperationModel = OperationModel {
     method: "POST",
     uri: "/",
     status: 200,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::DELETE_SUBSCRIPTION_FILTER_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        &errors::OPERATION_ABORTED_EXCEPTION,
+        &errors::SERVICE_UNAVAILABLE_EXCEPTION,
+    ],
 };
 
 pub(crate) static DELETE_TRANSFORMER: OperationModel = OperationModel {
@@ -769,11 +774,15 @@ pub(crate) static DESCRIBE_SUBSCRIPTION_FILTERS: OperationModel = OperationModel
     method: "POST",
     uri: "/",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::DESCRIBE_SUBSCRIPTION_FILTERS_REQUEST),
+    output: Some(&shapes::DESCRIBE_SUBSCRIPTION_FILTERS_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        &errors::SERVICE_UNAVAILABLE_EXCEPTION,
+    ],
 };
 
 pub(crate) static DISASSOCIATE_KMS_KEY: OperationModel = OperationModel {
@@ -1364,11 +1373,18 @@ pub(crate) static PUT_SUBSCRIPTION_FILTER: OperationModel = OperationModel {
     method: "POST",
     uri: "/",
     status: 200,
-    implemented: false,
-    input: None,
+    implemented: true,
+    input: Some(&shapes::PUT_SUBSCRIPTION_FILTER_REQUEST),
     output: None,
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        &errors::OPERATION_ABORTED_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::SERVICE_UNAVAILABLE_EXCEPTION,
+        &errors::INVALID_OPERATION_EXCEPTION,
+    ],
 };
 
 pub(crate) static PUT_TRANSFORMER: OperationModel = OperationModel {
@@ -1388,11 +1404,17 @@ pub(crate) static START_LIVE_TAIL: OperationModel = OperationModel {
     method: "POST",
     uri: "/",
     status: 200,
-    implemented: false,
-    input: None,
-    output: None,
+    implemented: true,
+    input: Some(&shapes::START_LIVE_TAIL_REQUEST),
+    output: Some(&shapes::START_LIVE_TAIL_RESPONSE),
     result_wrapper: None,
-    errors: &[],
+    errors: &[
+        &errors::ACCESS_DENIED_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::INVALID_OPERATION_EXCEPTION,
+    ],
 };
 
 pub(crate) static START_QUERY: OperationModel = OperationModel {

@@ -34,6 +34,9 @@ pub(crate) static AMAZON_RESOURCE_NAME: Shape = Shape {
     }),
 };
 
+pub(crate) static APPLY_ON_TRANSFORMED_LOGS: Shape =
+    Shape { name: "ApplyOnTransformedLogs", sensitive: false, kind: Kind::Boolean };
+
 pub(crate) static ARN: Shape = Shape {
     name: "Arn",
     sensitive: false,
@@ -234,6 +237,32 @@ pub(crate) static DELETE_RETENTION_POLICY_REQUEST: Shape = Shape {
             required: true,
             timestamp_format: None,
         }],
+        payload: None,
+    }),
+};
+
+pub(crate) static DELETE_SUBSCRIPTION_FILTER_REQUEST: Shape = Shape {
+    name: "DeleteSubscriptionFilterRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "logGroupName",
+                wire_name: "logGroupName",
+                location: Location::Body,
+                shape: &LOG_GROUP_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "filterName",
+                wire_name: "filterName",
+                location: Location::Body,
+                shape: &FILTER_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+        ],
         payload: None,
     }),
 };
@@ -449,6 +478,92 @@ pub(crate) static DESCRIBE_LOG_STREAMS_RESPONSE: Shape = Shape {
     }),
 };
 
+pub(crate) static DESCRIBE_SUBSCRIPTION_FILTERS_REQUEST: Shape = Shape {
+    name: "DescribeSubscriptionFiltersRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "logGroupName",
+                wire_name: "logGroupName",
+                location: Location::Body,
+                shape: &LOG_GROUP_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "filterNamePrefix",
+                wire_name: "filterNamePrefix",
+                location: Location::Body,
+                shape: &FILTER_NAME,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "nextToken",
+                wire_name: "nextToken",
+                location: Location::Body,
+                shape: &NEXT_TOKEN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "limit",
+                wire_name: "limit",
+                location: Location::Body,
+                shape: &DESCRIBE_LIMIT,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DESCRIBE_SUBSCRIPTION_FILTERS_RESPONSE: Shape = Shape {
+    name: "DescribeSubscriptionFiltersResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "subscriptionFilters",
+                wire_name: "subscriptionFilters",
+                location: Location::Body,
+                shape: &SUBSCRIPTION_FILTERS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "nextToken",
+                wire_name: "nextToken",
+                location: Location::Body,
+                shape: &NEXT_TOKEN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static DESTINATION_ARN: Shape = Shape {
+    name: "DestinationArn",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(1), max: None }, pattern: None, enumeration: &[] }),
+};
+
+pub(crate) static DISTRIBUTION: Shape = Shape {
+    name: "Distribution",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &["Random", "ByLogStream"] }),
+};
+
+pub(crate) static EMIT_SYSTEM_FIELDS: Shape = Shape {
+    name: "EmitSystemFields",
+    sensitive: false,
+    kind: Kind::List(List { member: &SYSTEM_FIELD, member_name: "member", flattened: false, length: Range::ANY }),
+};
+
 pub(crate) static ENTITY: Shape = Shape {
     name: "Entity",
     sensitive: false,
@@ -597,6 +712,12 @@ pub(crate) static FIELD_INDEX_NAMES: Shape = Shape {
     }),
 };
 
+pub(crate) static FIELD_SELECTION_CRITERIA: Shape = Shape {
+    name: "FieldSelectionCriteria",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(0), max: Some(2000) }, pattern: None, enumeration: &[] }),
+};
+
 pub(crate) static FILTER_COUNT: Shape =
     Shape { name: "FilterCount", sensitive: false, kind: Kind::Integer(Range::ANY) };
 
@@ -729,6 +850,16 @@ pub(crate) static FILTER_LOG_EVENTS_RESPONSE: Shape = Shape {
             },
         ],
         payload: None,
+    }),
+};
+
+pub(crate) static FILTER_NAME: Shape = Shape {
+    name: "FilterName",
+    sensitive: false,
+    kind: Kind::String(Text {
+        length: Range { min: Some(1), max: Some(512) },
+        pattern: Some("[^:*]*"),
+        enumeration: &[],
     }),
 };
 
@@ -975,6 +1106,8 @@ pub(crate) static INPUT_LOG_STREAM_NAMES: Shape = Shape {
 
 pub(crate) static INTERLEAVED: Shape = Shape { name: "Interleaved", sensitive: false, kind: Kind::Boolean };
 
+pub(crate) static IS_SAMPLED: Shape = Shape { name: "IsSampled", sensitive: false, kind: Kind::Boolean };
+
 pub(crate) static KMS_KEY_ID: Shape = Shape {
     name: "KmsKeyId",
     sensitive: false,
@@ -1152,6 +1285,167 @@ pub(crate) static LIST_TAGS_LOG_GROUP_RESPONSE: Shape = Shape {
             required: false,
             timestamp_format: None,
         }],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIVE_TAIL_SESSION_LOG_EVENT: Shape = Shape {
+    name: "LiveTailSessionLogEvent",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "logStreamName",
+                wire_name: "logStreamName",
+                location: Location::Body,
+                shape: &LOG_STREAM_NAME,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "logGroupIdentifier",
+                wire_name: "logGroupIdentifier",
+                location: Location::Body,
+                shape: &LOG_GROUP_IDENTIFIER,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "message",
+                wire_name: "message",
+                location: Location::Body,
+                shape: &EVENT_MESSAGE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "timestamp",
+                wire_name: "timestamp",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "ingestionTime",
+                wire_name: "ingestionTime",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIVE_TAIL_SESSION_METADATA: Shape = Shape {
+    name: "LiveTailSessionMetadata",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "sampled",
+            wire_name: "sampled",
+            location: Location::Body,
+            shape: &IS_SAMPLED,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIVE_TAIL_SESSION_RESULTS: Shape = Shape {
+    name: "LiveTailSessionResults",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &LIVE_TAIL_SESSION_LOG_EVENT,
+        member_name: "member",
+        flattened: false,
+        length: Range::ANY,
+    }),
+};
+
+pub(crate) static LIVE_TAIL_SESSION_START: Shape = Shape {
+    name: "LiveTailSessionStart",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "requestId",
+                wire_name: "requestId",
+                location: Location::Body,
+                shape: &REQUEST_ID,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "sessionId",
+                wire_name: "sessionId",
+                location: Location::Body,
+                shape: &SESSION_ID,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "logGroupIdentifiers",
+                wire_name: "logGroupIdentifiers",
+                location: Location::Body,
+                shape: &START_LIVE_TAIL_LOG_GROUP_IDENTIFIERS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "logStreamNames",
+                wire_name: "logStreamNames",
+                location: Location::Body,
+                shape: &INPUT_LOG_STREAM_NAMES,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "logStreamNamePrefixes",
+                wire_name: "logStreamNamePrefixes",
+                location: Location::Body,
+                shape: &INPUT_LOG_STREAM_NAMES,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "logEventFilterPattern",
+                wire_name: "logEventFilterPattern",
+                location: Location::Body,
+                shape: &FILTER_PATTERN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static LIVE_TAIL_SESSION_UPDATE: Shape = Shape {
+    name: "LiveTailSessionUpdate",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "sessionMetadata",
+                wire_name: "sessionMetadata",
+                location: Location::Body,
+                shape: &LIVE_TAIL_SESSION_METADATA,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "sessionResults",
+                wire_name: "sessionResults",
+                location: Location::Body,
+                shape: &LIVE_TAIL_SESSION_RESULTS,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
         payload: None,
     }),
 };
@@ -1458,6 +1752,12 @@ pub(crate) static LOG_STREAMS: Shape = Shape {
     kind: Kind::List(List { member: &LOG_STREAM, member_name: "member", flattened: false, length: Range::ANY }),
 };
 
+pub(crate) static MESSAGE: Shape = Shape {
+    name: "Message",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &[] }),
+};
+
 pub(crate) static METRIC_FILTER_MATCH_RECORD: Shape = Shape {
     name: "MetricFilterMatchRecord",
     sensitive: false,
@@ -1691,6 +1991,88 @@ pub(crate) static PUT_RETENTION_POLICY_REQUEST: Shape = Shape {
     }),
 };
 
+pub(crate) static PUT_SUBSCRIPTION_FILTER_REQUEST: Shape = Shape {
+    name: "PutSubscriptionFilterRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "logGroupName",
+                wire_name: "logGroupName",
+                location: Location::Body,
+                shape: &LOG_GROUP_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "filterName",
+                wire_name: "filterName",
+                location: Location::Body,
+                shape: &FILTER_NAME,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "filterPattern",
+                wire_name: "filterPattern",
+                location: Location::Body,
+                shape: &FILTER_PATTERN,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "destinationArn",
+                wire_name: "destinationArn",
+                location: Location::Body,
+                shape: &DESTINATION_ARN,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "roleArn",
+                wire_name: "roleArn",
+                location: Location::Body,
+                shape: &ROLE_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "distribution",
+                wire_name: "distribution",
+                location: Location::Body,
+                shape: &DISTRIBUTION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "applyOnTransformedLogs",
+                wire_name: "applyOnTransformedLogs",
+                location: Location::Body,
+                shape: &APPLY_ON_TRANSFORMED_LOGS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "fieldSelectionCriteria",
+                wire_name: "fieldSelectionCriteria",
+                location: Location::Body,
+                shape: &FIELD_SELECTION_CRITERIA,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "emitSystemFields",
+                wire_name: "emitSystemFields",
+                location: Location::Body,
+                shape: &EMIT_SYSTEM_FIELDS,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
 pub(crate) static REJECTED_ENTITY_INFO: Shape = Shape {
     name: "RejectedEntityInfo",
     sensitive: false,
@@ -1741,6 +2123,18 @@ pub(crate) static REJECTED_LOG_EVENTS_INFO: Shape = Shape {
     }),
 };
 
+pub(crate) static REQUEST_ID: Shape = Shape {
+    name: "RequestId",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(0), max: Some(256) }, pattern: None, enumeration: &[] }),
+};
+
+pub(crate) static ROLE_ARN: Shape = Shape {
+    name: "RoleArn",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(1), max: None }, pattern: None, enumeration: &[] }),
+};
+
 pub(crate) static SEARCHED_LOG_STREAM: Shape = Shape {
     name: "SearchedLogStream",
     sensitive: false,
@@ -1784,10 +2178,266 @@ pub(crate) static SEQUENCE_TOKEN: Shape = Shape {
     kind: Kind::String(Text { length: Range { min: Some(1), max: None }, pattern: None, enumeration: &[] }),
 };
 
+pub(crate) static SESSION_ID: Shape = Shape {
+    name: "SessionId",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range { min: Some(0), max: Some(256) }, pattern: None, enumeration: &[] }),
+};
+
+pub(crate) static SESSION_STREAMING_EXCEPTION: Shape = Shape {
+    name: "SessionStreamingException",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "message",
+            wire_name: "message",
+            location: Location::Body,
+            shape: &MESSAGE,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static SESSION_TIMEOUT_EXCEPTION: Shape = Shape {
+    name: "SessionTimeoutException",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "message",
+            wire_name: "message",
+            location: Location::Body,
+            shape: &MESSAGE,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
 pub(crate) static START_FROM_HEAD: Shape = Shape { name: "StartFromHead", sensitive: false, kind: Kind::Boolean };
+
+pub(crate) static START_LIVE_TAIL_LOG_GROUP_IDENTIFIERS: Shape = Shape {
+    name: "StartLiveTailLogGroupIdentifiers",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &LOG_GROUP_IDENTIFIER,
+        member_name: "member",
+        flattened: false,
+        length: Range { min: Some(1), max: Some(10) },
+    }),
+};
+
+pub(crate) static START_LIVE_TAIL_REQUEST: Shape = Shape {
+    name: "StartLiveTailRequest",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "logGroupIdentifiers",
+                wire_name: "logGroupIdentifiers",
+                location: Location::Body,
+                shape: &START_LIVE_TAIL_LOG_GROUP_IDENTIFIERS,
+                required: true,
+                timestamp_format: None,
+            },
+            Member {
+                name: "logStreamNames",
+                wire_name: "logStreamNames",
+                location: Location::Body,
+                shape: &INPUT_LOG_STREAM_NAMES,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "logStreamNamePrefixes",
+                wire_name: "logStreamNamePrefixes",
+                location: Location::Body,
+                shape: &INPUT_LOG_STREAM_NAMES,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "logEventFilterPattern",
+                wire_name: "logEventFilterPattern",
+                location: Location::Body,
+                shape: &FILTER_PATTERN,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static START_LIVE_TAIL_RESPONSE: Shape = Shape {
+    name: "StartLiveTailResponse",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[Member {
+            name: "responseStream",
+            wire_name: "responseStream",
+            location: Location::Body,
+            shape: &START_LIVE_TAIL_RESPONSE_STREAM,
+            required: false,
+            timestamp_format: None,
+        }],
+        payload: None,
+    }),
+};
+
+pub(crate) static START_LIVE_TAIL_RESPONSE_STREAM: Shape = Shape {
+    name: "StartLiveTailResponseStream",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "sessionStart",
+                wire_name: "sessionStart",
+                location: Location::Body,
+                shape: &LIVE_TAIL_SESSION_START,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "sessionUpdate",
+                wire_name: "sessionUpdate",
+                location: Location::Body,
+                shape: &LIVE_TAIL_SESSION_UPDATE,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "SessionTimeoutException",
+                wire_name: "SessionTimeoutException",
+                location: Location::Body,
+                shape: &SESSION_TIMEOUT_EXCEPTION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "SessionStreamingException",
+                wire_name: "SessionStreamingException",
+                location: Location::Body,
+                shape: &SESSION_STREAMING_EXCEPTION,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
 
 pub(crate) static STORED_BYTES: Shape =
     Shape { name: "StoredBytes", sensitive: false, kind: Kind::Long(Range { min: Some(0), max: None }) };
+
+pub(crate) static SUBSCRIPTION_FILTER: Shape = Shape {
+    name: "SubscriptionFilter",
+    sensitive: false,
+    kind: Kind::Structure(Structure {
+        members: &[
+            Member {
+                name: "filterName",
+                wire_name: "filterName",
+                location: Location::Body,
+                shape: &FILTER_NAME,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "logGroupName",
+                wire_name: "logGroupName",
+                location: Location::Body,
+                shape: &LOG_GROUP_NAME,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "filterPattern",
+                wire_name: "filterPattern",
+                location: Location::Body,
+                shape: &FILTER_PATTERN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "destinationArn",
+                wire_name: "destinationArn",
+                location: Location::Body,
+                shape: &DESTINATION_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "roleArn",
+                wire_name: "roleArn",
+                location: Location::Body,
+                shape: &ROLE_ARN,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "distribution",
+                wire_name: "distribution",
+                location: Location::Body,
+                shape: &DISTRIBUTION,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "applyOnTransformedLogs",
+                wire_name: "applyOnTransformedLogs",
+                location: Location::Body,
+                shape: &APPLY_ON_TRANSFORMED_LOGS,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "creationTime",
+                wire_name: "creationTime",
+                location: Location::Body,
+                shape: &TIMESTAMP,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "fieldSelectionCriteria",
+                wire_name: "fieldSelectionCriteria",
+                location: Location::Body,
+                shape: &FIELD_SELECTION_CRITERIA,
+                required: false,
+                timestamp_format: None,
+            },
+            Member {
+                name: "emitSystemFields",
+                wire_name: "emitSystemFields",
+                location: Location::Body,
+                shape: &EMIT_SYSTEM_FIELDS,
+                required: false,
+                timestamp_format: None,
+            },
+        ],
+        payload: None,
+    }),
+};
+
+pub(crate) static SUBSCRIPTION_FILTERS: Shape = Shape {
+    name: "SubscriptionFilters",
+    sensitive: false,
+    kind: Kind::List(List {
+        member: &SUBSCRIPTION_FILTER,
+        member_name: "member",
+        flattened: false,
+        length: Range::ANY,
+    }),
+};
+
+pub(crate) static SYSTEM_FIELD: Shape = Shape {
+    name: "SystemField",
+    sensitive: false,
+    kind: Kind::String(Text { length: Range::ANY, pattern: None, enumeration: &[] }),
+};
 
 pub(crate) static TAG_FILTER: Shape = Shape {
     name: "TagFilter",

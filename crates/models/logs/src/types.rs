@@ -79,6 +79,18 @@ pub struct DeleteRetentionPolicyRequest {
     pub log_group_name: String,
 }
 
+/// The structure `DeleteSubscriptionFilterRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteSubscriptionFilterRequest {
+    /// The member `logGroupName`: required, length 1 or more.
+    #[serde(rename = "logGroupName")]
+    pub log_group_name: String,
+    /// The member `filterName`: required, length 1 to 512.
+    #[serde(rename = "filterName")]
+    pub filter_name: String,
+}
+
 /// The structure `DescribeLogGroupsRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -155,6 +167,36 @@ pub struct DescribeLogStreamsResponse {
     /// The member `logStreams`.
     #[serde(rename = "logStreams", skip_serializing_if = "Option::is_none")]
     pub log_streams: Option<Vec<LogStream>>,
+    /// The member `nextToken`: length 1 or more.
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The structure `DescribeSubscriptionFiltersRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeSubscriptionFiltersRequest {
+    /// The member `logGroupName`: required, length 1 or more.
+    #[serde(rename = "logGroupName")]
+    pub log_group_name: String,
+    /// The member `filterNamePrefix`: length 1 to 512.
+    #[serde(rename = "filterNamePrefix", skip_serializing_if = "Option::is_none")]
+    pub filter_name_prefix: Option<String>,
+    /// The member `nextToken`: length 1 or more.
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    /// The member `limit`: 1 to 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+}
+
+/// The structure `DescribeSubscriptionFiltersResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeSubscriptionFiltersResponse {
+    /// The member `subscriptionFilters`.
+    #[serde(rename = "subscriptionFilters", skip_serializing_if = "Option::is_none")]
+    pub subscription_filters: Option<Vec<SubscriptionFilter>>,
     /// The member `nextToken`: length 1 or more.
     #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
@@ -386,6 +428,72 @@ pub struct ListTagsLogGroupResponse {
     pub tags: Option<BTreeMap<String, String>>,
 }
 
+/// The structure `LiveTailSessionLogEvent`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LiveTailSessionLogEvent {
+    /// The member `logStreamName`: length 1 or more.
+    #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
+    pub log_stream_name: Option<String>,
+    /// The member `logGroupIdentifier`: length 1 to 2048.
+    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
+    pub log_group_identifier: Option<String>,
+    /// The member `message`: length 1 or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The member `timestamp`: 0 or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<i64>,
+    /// The member `ingestionTime`: 0 or more.
+    #[serde(rename = "ingestionTime", skip_serializing_if = "Option::is_none")]
+    pub ingestion_time: Option<i64>,
+}
+
+/// The structure `LiveTailSessionMetadata`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LiveTailSessionMetadata {
+    /// The member `sampled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<bool>,
+}
+
+/// The structure `LiveTailSessionStart`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LiveTailSessionStart {
+    /// The member `requestId`: length 0 to 256.
+    #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The member `sessionId`: length 0 to 256.
+    #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// The member `logGroupIdentifiers`: length 1 to 10.
+    #[serde(rename = "logGroupIdentifiers", skip_serializing_if = "Option::is_none")]
+    pub log_group_identifiers: Option<Vec<String>>,
+    /// The member `logStreamNames`: length 1 to 100.
+    #[serde(rename = "logStreamNames", skip_serializing_if = "Option::is_none")]
+    pub log_stream_names: Option<Vec<String>>,
+    /// The member `logStreamNamePrefixes`: length 1 to 100.
+    #[serde(rename = "logStreamNamePrefixes", skip_serializing_if = "Option::is_none")]
+    pub log_stream_name_prefixes: Option<Vec<String>>,
+    /// The member `logEventFilterPattern`: length 0 to 1024.
+    #[serde(rename = "logEventFilterPattern", skip_serializing_if = "Option::is_none")]
+    pub log_event_filter_pattern: Option<String>,
+}
+
+/// The structure `LiveTailSessionUpdate`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LiveTailSessionUpdate {
+    /// The member `sessionMetadata`.
+    #[serde(rename = "sessionMetadata", skip_serializing_if = "Option::is_none")]
+    pub session_metadata: Option<LiveTailSessionMetadata>,
+    /// The member `sessionResults`.
+    #[serde(rename = "sessionResults", skip_serializing_if = "Option::is_none")]
+    pub session_results: Option<Vec<LiveTailSessionLogEvent>>,
+}
+
 /// The structure `LogGroup`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -566,6 +674,39 @@ pub struct PutRetentionPolicyRequest {
     pub retention_in_days: i32,
 }
 
+/// The structure `PutSubscriptionFilterRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutSubscriptionFilterRequest {
+    /// The member `logGroupName`: required, length 1 or more.
+    #[serde(rename = "logGroupName")]
+    pub log_group_name: String,
+    /// The member `filterName`: required, length 1 to 512.
+    #[serde(rename = "filterName")]
+    pub filter_name: String,
+    /// The member `filterPattern`: required, length 0 to 1024.
+    #[serde(rename = "filterPattern")]
+    pub filter_pattern: String,
+    /// The member `destinationArn`: required, length 1 or more.
+    #[serde(rename = "destinationArn")]
+    pub destination_arn: String,
+    /// The member `roleArn`: length 1 or more.
+    #[serde(rename = "roleArn", skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// The member `distribution`: one of [`distribution`](crate::values::distribution).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<String>,
+    /// The member `applyOnTransformedLogs`.
+    #[serde(rename = "applyOnTransformedLogs", skip_serializing_if = "Option::is_none")]
+    pub apply_on_transformed_logs: Option<bool>,
+    /// The member `fieldSelectionCriteria`: length 0 to 2000.
+    #[serde(rename = "fieldSelectionCriteria", skip_serializing_if = "Option::is_none")]
+    pub field_selection_criteria: Option<String>,
+    /// The member `emitSystemFields`.
+    #[serde(rename = "emitSystemFields", skip_serializing_if = "Option::is_none")]
+    pub emit_system_fields: Option<Vec<String>>,
+}
+
 /// The structure `RejectedEntityInfo`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -600,6 +741,105 @@ pub struct SearchedLogStream {
     /// The member `searchedCompletely`.
     #[serde(rename = "searchedCompletely", skip_serializing_if = "Option::is_none")]
     pub searched_completely: Option<bool>,
+}
+
+/// The structure `SessionStreamingException`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionStreamingException {
+    /// The member `message`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The structure `SessionTimeoutException`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionTimeoutException {
+    /// The member `message`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The structure `StartLiveTailRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StartLiveTailRequest {
+    /// The member `logGroupIdentifiers`: required, length 1 to 10.
+    #[serde(rename = "logGroupIdentifiers")]
+    pub log_group_identifiers: Vec<String>,
+    /// The member `logStreamNames`: length 1 to 100.
+    #[serde(rename = "logStreamNames", skip_serializing_if = "Option::is_none")]
+    pub log_stream_names: Option<Vec<String>>,
+    /// The member `logStreamNamePrefixes`: length 1 to 100.
+    #[serde(rename = "logStreamNamePrefixes", skip_serializing_if = "Option::is_none")]
+    pub log_stream_name_prefixes: Option<Vec<String>>,
+    /// The member `logEventFilterPattern`: length 0 to 1024.
+    #[serde(rename = "logEventFilterPattern", skip_serializing_if = "Option::is_none")]
+    pub log_event_filter_pattern: Option<String>,
+}
+
+/// The structure `StartLiveTailResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StartLiveTailResponse {
+    /// The member `responseStream`.
+    #[serde(rename = "responseStream", skip_serializing_if = "Option::is_none")]
+    pub response_stream: Option<StartLiveTailResponseStream>,
+}
+
+/// The structure `StartLiveTailResponseStream`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StartLiveTailResponseStream {
+    /// The member `sessionStart`.
+    #[serde(rename = "sessionStart", skip_serializing_if = "Option::is_none")]
+    pub session_start: Option<LiveTailSessionStart>,
+    /// The member `sessionUpdate`.
+    #[serde(rename = "sessionUpdate", skip_serializing_if = "Option::is_none")]
+    pub session_update: Option<LiveTailSessionUpdate>,
+    /// The member `SessionTimeoutException`.
+    #[serde(rename = "SessionTimeoutException", skip_serializing_if = "Option::is_none")]
+    pub session_timeout_exception: Option<SessionTimeoutException>,
+    /// The member `SessionStreamingException`.
+    #[serde(rename = "SessionStreamingException", skip_serializing_if = "Option::is_none")]
+    pub session_streaming_exception: Option<SessionStreamingException>,
+}
+
+/// The structure `SubscriptionFilter`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SubscriptionFilter {
+    /// The member `filterName`: length 1 to 512.
+    #[serde(rename = "filterName", skip_serializing_if = "Option::is_none")]
+    pub filter_name: Option<String>,
+    /// The member `logGroupName`: length 1 or more.
+    #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
+    pub log_group_name: Option<String>,
+    /// The member `filterPattern`: length 0 to 1024.
+    #[serde(rename = "filterPattern", skip_serializing_if = "Option::is_none")]
+    pub filter_pattern: Option<String>,
+    /// The member `destinationArn`: length 1 or more.
+    #[serde(rename = "destinationArn", skip_serializing_if = "Option::is_none")]
+    pub destination_arn: Option<String>,
+    /// The member `roleArn`: length 1 or more.
+    #[serde(rename = "roleArn", skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// The member `distribution`: one of [`distribution`](crate::values::distribution).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<String>,
+    /// The member `applyOnTransformedLogs`.
+    #[serde(rename = "applyOnTransformedLogs", skip_serializing_if = "Option::is_none")]
+    pub apply_on_transformed_logs: Option<bool>,
+    /// The member `creationTime`: 0 or more.
+    #[serde(rename = "creationTime", skip_serializing_if = "Option::is_none")]
+    pub creation_time: Option<i64>,
+    /// The member `fieldSelectionCriteria`: length 0 to 2000.
+    #[serde(rename = "fieldSelectionCriteria", skip_serializing_if = "Option::is_none")]
+    pub field_selection_criteria: Option<String>,
+    /// The member `emitSystemFields`.
+    #[serde(rename = "emitSystemFields", skip_serializing_if = "Option::is_none")]
+    pub emit_system_fields: Option<Vec<String>>,
 }
 
 /// The structure `TagFilter`.

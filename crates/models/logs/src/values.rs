@@ -15,6 +15,16 @@ pub mod data_protection_status {
     pub const VALUES: &[&str] = &["ACTIVATED", "DELETED", "ARCHIVED", "DISABLED"];
 }
 
+/// The values of `Distribution`.
+pub mod distribution {
+    /// The value `Random`.
+    pub const RANDOM: &str = "Random";
+    /// The value `ByLogStream`.
+    pub const BY_LOG_STREAM: &str = "ByLogStream";
+    /// All of them, in the order in which the service prints them.
+    pub const VALUES: &[&str] = &["Random", "ByLogStream"];
+}
+
 /// The values of `EntityRejectionErrorType`.
 pub mod entity_rejection_error_type {
     /// The value `InvalidEntity`.

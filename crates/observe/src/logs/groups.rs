@@ -36,6 +36,7 @@ impl Logs {
         let document = GroupDocument {
             tags: input.tags.unwrap_or_default(),
             deletion_protection: input.deletion_protection_enabled.unwrap_or(false),
+            ..GroupDocument::default()
         };
         let made = self.store.create_group(&scope(&call), &name, document.text()?).await;
         made.map_err(|error| if error == LogError::Exists { refusals::group_exists() } else { failed(error) })
@@ -53,8 +54,11 @@ impl Logs {
             )),
             false => Ok(()),
         };
-        let name = names::checked(input.log_group_name)?;
-        self.store.delete_group(&scope(&call), &name, check).await.map_err(failed)?
+        let (scope, name) = (scope(&call), names::checked(input.log_group_name)?);
+        let group = self.group(&scope, &name).await?;
+        self.store.delete_group(&scope, &name, check).await.map_err(failed)??;
+        self.subscriptions.forget(group.id, &self);
+        Ok(())
     }
 
     pub(super) async fn describe_log_groups(

@@ -3,6 +3,7 @@
 mod filter_events;
 mod get_events;
 mod groups;
+mod live_tail;
 mod names;
 pub mod pattern;
 mod put_events;
@@ -10,30 +11,45 @@ mod refusals;
 mod rows;
 mod sink;
 mod streams;
+mod subscriptions;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::clock::Clock;
-use base::seams::WriteLog;
+use base::seams::{NotifyFunction, WriteLog};
 use model_logs as model;
 use store::telemetry::{LogError, LogStore};
 use store::{Scope, StoreError};
+use tokio::sync::Semaphore;
 use wire::{ApiError, Call, Service};
+
+use self::subscriptions::Subscriptions;
 
 /// The state behind the service.
 pub struct Logs {
     store: LogStore,
     clock: Clock,
+    /// Whom subscriptions tell; set when the service is started.
+    functions: OnceLock<Arc<dyn NotifyFunction>>,
+    subscriptions: Subscriptions,
+    /// Places of live tail sessions.
+    sessions: Arc<Semaphore>,
 }
 
 impl Logs {
     /// Opens the service on its store.
     pub fn open(store: LogStore, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { store, clock })
+        Arc::new(Self {
+            store,
+            clock,
+            functions: OnceLock::new(),
+            subscriptions: Subscriptions::default(),
+            sessions: Arc::new(Semaphore::new(live_tail::SESSIONS)),
+        })
     }
 
     /// The service, to be mounted.
@@ -59,6 +75,10 @@ impl Logs {
             .operation(model::GetLogEvents, Self::get_log_events)
             .operation(model::FilterLogEvents, Self::filter_log_events)
             .operation(model::TestMetricFilter, Self::test_metric_filter)
+            .operation(model::StartLiveTail, Self::start_live_tail)
+            .operation(model::PutSubscriptionFilter, Self::put_subscription_filter)
+            .operation(model::DescribeSubscriptionFilters, Self::describe_subscription_filters)
+            .operation(model::DeleteSubscriptionFilter, Self::delete_subscription_filter)
     }
 
     /// Where functions and gateways write their lines.

@@ -15,6 +15,22 @@ pub(super) struct GroupDocument {
     /// Whether the group is not to be removed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) deletion_protection: bool,
+    /// By name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) subscriptions: Vec<Subscription>,
+}
+
+/// A subscription filter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Subscription {
+    pub(super) name: String,
+    pub(super) pattern: String,
+    /// A function's.
+    pub(super) destination_arn: String,
+    /// `ByLogStream` or `Random`; functions get events by stream either way.
+    pub(super) distribution: String,
+    /// Milliseconds since 1970.
+    pub(super) created: i64,
 }
 
 impl GroupDocument {
@@ -41,7 +57,7 @@ mod tests {
     fn documents_of_version_1_are_read_and_written_the_same() {
         let kept = include_str!("../../cases/rows/log_group-1.json");
         let read: GroupDocument = serde_json::from_str(kept).unwrap();
-        assert_eq!((read.tags.len(), read.deletion_protection), (2, true));
+        assert_eq!((read.tags.len(), read.deletion_protection, read.subscriptions.len()), (2, true, 1));
         assert_eq!(serde_json::to_string_pretty(&read).unwrap(), kept.trim_end());
         assert_eq!(GroupDocument::default().text().unwrap(), "{}");
     }

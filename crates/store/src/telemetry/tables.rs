@@ -70,6 +70,8 @@ pub(super) struct Tables<'c> {
     totals: HashMap<i64, Total>,
     /// Events for those who follow, if anyone does.
     pub(super) ingested: Option<Vec<Ingested>>,
+    /// Where those of a stream are among them.
+    ingested_at: HashMap<i64, usize>,
     pub(super) written: u64,
 }
 
@@ -77,7 +79,7 @@ impl<'c> Tables<'c> {
     pub(super) fn new(connection: &'c Connection, memory: &'c mut Memory, is_followed: bool) -> Tables<'c> {
         let now = memory.now();
         let ingested = is_followed.then(Vec::new);
-        Tables { connection, memory, now, totals: HashMap::new(), ingested, written: 0 }
+        Tables { connection, memory, now, totals: HashMap::new(), ingested, ingested_at: HashMap::new(), written: 0 }
     }
 
     pub(super) fn last_sequence(&self) -> i64 {
@@ -152,10 +154,11 @@ impl<'c> Tables<'c> {
             if let Some(ingested) = &mut self.ingested {
                 let position = Position { timestamp, sequence };
                 let event = LogEvent { position, ingestion: self.now, stream_id, message };
-                match ingested.last_mut() {
-                    Some(last) if last.group_id == group_id && last.stream == *stream => last.events.push(event),
-                    _ => ingested.push(Ingested { group_id, stream: Arc::clone(stream), events: vec![event] }),
+                let at = *self.ingested_at.entry(stream_id).or_insert(ingested.len());
+                if at == ingested.len() {
+                    ingested.push(Ingested { group_id, stream: Arc::clone(stream), events: Vec::new() });
                 }
+                ingested[at].events.push(event);
             }
         }
         Ok(())

@@ -245,6 +245,8 @@ fn execute(program: &Program, memory_mb: u32, pipes: &Pipes) -> io::Result<Infal
     setsid()?;
     lifetime::follow()?;
     limits::apply(memory_mb)?;
+    // A function may have what the launcher does without.
+    let _ = rustix::thread::disable_transparent_huge_pages(false);
     privileges::give_up()?;
     rustix::process::chdir(&program.directory)?;
     let path = CString::new(program.program.as_os_str().as_bytes())?;

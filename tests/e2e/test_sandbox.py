@@ -455,7 +455,7 @@ def test_a_function_that_runs_sees_how_names_are_found_now(tmp_path, monkeypatch
     (run / "resolv.conf").write_text("nameserver 192.0.2.1\n")
     wrapper = tmp_path / "frontgate"
     command = " ".join(separate)
-    wrapper.write_text(f"#!/bin/sh\nexec {command} sh -c 'mount --bind {etc} /etc && exec {binary()} \"$@\"' sh \"$@\"\n")
+    wrapper.write_text(f"#!/bin/sh\nexec {command} sh -c 'mount --bind {etc} /etc && exec {PROGRAM} \"$@\"' sh \"$@\"\n")
     wrapper.chmod(0o755)
     monkeypatch.setenv("FRONTGATE_BIN", str(wrapper))
     (tmp_path / "data").mkdir()

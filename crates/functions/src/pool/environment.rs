@@ -49,6 +49,8 @@ pub(crate) struct Environment {
     pub(crate) init: Option<Duration>,
     /// The call that it has been handed to and that has not taken it yet.
     pub(super) begun: Option<Begun>,
+    /// The most memory its process has had, in MB, and when that was asked.
+    pub(super) memory_used: Cell<Option<(Instant, u64)>>,
     /// Since when it waits.
     pub(crate) idle_since: Instant,
     /// Whether it is stopped, because it has waited long.
@@ -98,6 +100,7 @@ impl Environment {
             companion: None,
             init: None,
             begun: None,
+            memory_used: Cell::new(None),
             idle_since: Instant::now(),
             frozen: false,
             kept: false,

@@ -78,7 +78,7 @@ impl Report {
             "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {billed} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t",
             milliseconds(duration),
             settings.memory_mb,
-            memory_used(environment),
+            memory_used(environment, duration),
         );
         if let Some(init) = init {
             line += &format!("Init Duration: {:.2} ms\t", milliseconds(init));
@@ -119,7 +119,7 @@ impl Ended<'_> {
         let metrics = &mut record["metrics"];
         metrics["billedDurationMs"] = json!(billed(*duration, *init));
         metrics["memorySizeMB"] = json!(environment.version.settings.memory_mb);
-        metrics["maxMemoryUsedMB"] = json!(memory_used(environment));
+        metrics["maxMemoryUsedMB"] = json!(memory_used(environment, *duration));
         if let Some(init) = init {
             metrics["initDurationMs"] = json!(hundredths(*init));
         }
@@ -223,10 +223,27 @@ fn billed(duration: Duration, init: Option<Duration>) -> u64 {
     milliseconds(duration + init.unwrap_or_default()).ceil() as u64
 }
 
-/// The most memory the process has had, in MB; the limit's worth when it is gone.
-fn memory_used(environment: &Environment) -> u64 {
+/// How long what the kernel said of a process's memory holds for calls that are over quickly.
+const MEMORY_HOLDS: Duration = Duration::from_millis(100);
+
+/// A call that took longer may have changed it.
+const QUICK: Duration = Duration::from_millis(10);
+
+/// The most memory the process has had, in MB; the limit's worth when it is gone. Asking the kernel costs more than a quick
+/// call does, so that is not done for each of many.
+fn memory_used(environment: &Environment, duration: Duration) -> u64 {
+    let now = Instant::now();
+    if let Some((asked, megabytes)) = environment.memory_used.get()
+        && duration < QUICK
+        && now.duration_since(asked) < MEMORY_HOLDS
+    {
+        return megabytes;
+    }
     let status = environment.life.process().read_proc("status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = peak.and_then(|peak| peak.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kilobytes.map_or(u64::from(environment.version.settings.memory_mb), |kilobytes| kilobytes.div_ceil(1024))
+    let megabytes =
+        kilobytes.map_or(u64::from(environment.version.settings.memory_mb), |kilobytes| kilobytes.div_ceil(1024));
+    environment.memory_used.set(Some((now, megabytes)));
+    megabytes
 }

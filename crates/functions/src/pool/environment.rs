@@ -49,8 +49,6 @@ pub(crate) struct Environment {
     pub(crate) init: Option<Duration>,
     /// The call that it has been handed to and that has not taken it yet.
     pub(super) begun: Option<Begun>,
-    /// The most memory its process has had, in MB, and when that was asked.
-    pub(super) memory_used: Cell<Option<(Instant, u64)>>,
     /// Since when it waits.
     pub(crate) idle_since: Instant,
     /// Whether it is stopped, because it has waited long.
@@ -70,6 +68,8 @@ pub(crate) struct Life {
     process: Process,
     status: Cell<Option<ExitStatus>>,
     ended: Notify,
+    /// The most memory it has had, in MB, and when that was asked.
+    pub(super) memory_used: Cell<Option<(Instant, u64)>>,
     on_exit: RefCell<Option<Box<dyn FnOnce()>>>,
 }
 
@@ -100,7 +100,6 @@ impl Environment {
             companion: None,
             init: None,
             begun: None,
-            memory_used: Cell::new(None),
             idle_since: Instant::now(),
             frozen: false,
             kept: false,
@@ -317,8 +316,13 @@ async fn gone(life: &Life, companion: Option<&Companion>) {
 impl Life {
     pub(super) fn watch(process: Process) -> io::Result<Rc<Life>> {
         let end = process.watch_end()?;
-        let life =
-            Rc::new(Life { process, status: Cell::new(None), ended: Notify::new(), on_exit: RefCell::new(None) });
+        let life = Rc::new(Life {
+            process,
+            status: Cell::new(None),
+            ended: Notify::new(),
+            memory_used: Cell::new(None),
+            on_exit: RefCell::new(None),
+        });
         let watched = Rc::clone(&life);
         tokio::task::spawn_local(async move { watched.collect(end).await });
         Ok(life)

@@ -233,7 +233,7 @@ const QUICK: Duration = Duration::from_millis(10);
 /// call does, so that is not done for each of many.
 fn memory_used(environment: &Environment, duration: Duration) -> u64 {
     let now = Instant::now();
-    if let Some((asked, megabytes)) = environment.memory_used.get()
+    if let Some((asked, megabytes)) = environment.life.memory_used.get()
         && duration < QUICK
         && now.duration_since(asked) < MEMORY_HOLDS
     {
@@ -244,6 +244,6 @@ fn memory_used(environment: &Environment, duration: Duration) -> u64 {
     let kilobytes = peak.and_then(|peak| peak.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     let megabytes =
         kilobytes.map_or(u64::from(environment.version.settings.memory_mb), |kilobytes| kilobytes.div_ceil(1024));
-    environment.memory_used.set(Some((now, megabytes)));
+    environment.life.memory_used.set(Some((now, megabytes)));
     megabytes
 }

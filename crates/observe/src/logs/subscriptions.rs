@@ -70,7 +70,7 @@ impl Logs {
             match GroupDocument::of(&group) {
                 Ok(document) => self.subscribe(&scope, &group, &document),
                 Err(error) => {
-                    tracing::error!(group = group.name, %error, "the group's subscription filters are not used")
+                    tracing::error!(group = group.name, %error, "the group's subscription filters are not used");
                 }
             }
         }

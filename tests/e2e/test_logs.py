@@ -110,6 +110,54 @@ def test_a_stages_access_log(apigateway, logs, server):
     assert re.fullmatch("[0-9a-f]{32}", stream["logStreamName"])
 
 
+def test_a_stages_execution_log(apigateway, logs, server):
+    """A mapping template that fails is found in the execution log."""
+    api = Api(apigateway, server.port).mock("/items/{id}", body='{"ok": true}').mock("/broken", body="#set($x = ")
+    api.deploy()
+    group = f"API-Gateway-Execution-Logs_{api.id}/test"
+
+    def log(**settings):
+        paths = {"level": "/*/*/logging/loglevel", "data": "/*/*/logging/dataTrace"}
+        operations = [{"op": "replace", "path": paths[name], "value": value} for name, value in settings.items()]
+        return apigateway.update_stage(restApiId=api.id, stageName="test", patchOperations=operations)
+
+    with pytest.raises(apigateway.exceptions.BadRequestException, match="CloudWatch Logs role ARN must be set"):
+        log(level="INFO")
+    role = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/logs"}]
+    apigateway.update_account(patchOperations=role)
+    shown = log(level="INFO", data="true")["methodSettings"]["*/*"]
+    assert (shown["loggingLevel"], shown["dataTraceEnabled"]) == ("INFO", True)
+
+    def lines(answer, last):
+        request_id = answer.header("x-amzn-requestid")
+
+        def found():
+            try:
+                texts = messages(logs, group, filterPattern=f'"{request_id}"')
+            except logs.exceptions.ResourceNotFoundException:
+                return False
+            return any(last in text for text in texts) and texts
+
+        return [text.removeprefix(f"({request_id}) ") for text in processes.poll(found, 20, pause=0.2)]
+
+    whole = lines(api.call("/items/7?q=1"), "Method completed")
+    assert [line.split(":")[0] for line in whole] == [
+        "Extended Request Id", "Verifying Usage Plan for request",
+        "API Key  authorized because method 'GET /items/{id}' does not require API Key. Request will not contribute to throttle or quota limits",
+        f"Usage Plan check succeeded for API Key  and API Stage {api.id}/test", "Starting execution for request", "HTTP Method",
+        "Method request path", "Method request query string", "Method request headers", "Method request body before transformations",
+        "Method response body after transformations", "Method response headers", "Successfully completed execution",
+        "Method completed with status",
+    ]
+    assert "Method request query string: {q=1}" in whole and 'Method response body after transformations: {"ok": true}' in whole
+    log(level="ERROR")
+    answer = api.call("/broken")
+    assert answer.status == 500
+    failure, end = lines(answer, "Method completed")
+    assert failure.startswith("Execution failed") and end == "Method completed with status: 500"
+    assert log(level="OFF")["methodSettings"]["*/*"]["loggingLevel"] == "OFF"
+
+
 def test_pages_of_a_stream(logs):
     made(logs, "pages", "s")
     start = now() - 60_000

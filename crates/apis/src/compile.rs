@@ -5,6 +5,7 @@
 //! by POST) never fails a deployment; it becomes a part of the plan that fails as AWS's does.
 
 mod integration;
+mod method_settings;
 mod parts;
 pub(crate) mod throttles;
 pub(crate) mod uri;
@@ -66,6 +67,7 @@ pub(crate) fn stage_plan(
         method_throttles: MethodThrottles::default(),
         sampling: stage.tracing_enabled.then(plan::Sampling::default),
         access_log: parts::access_log(&stage.access_log),
+        execution_logs: method_settings::execution_logs(scope, snapshot, stage),
     })
 }
 

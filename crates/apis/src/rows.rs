@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub(crate) use access_log::AccessLog;
 pub(crate) use authorizer::Authorizer;
 pub(crate) use documentation::{DocumentationPart, DocumentationSnapshot, DocumentationVersion, Location};
-pub(crate) use method_setting::{ACCOUNT_BURST, ACCOUNT_RATE, MethodSetting};
+pub(crate) use method_setting::{ACCOUNT_BURST, ACCOUNT_RATE, LoggingLevel, MethodSetting};
 pub(crate) use model::{Model, RequestValidator};
 use serde::{Deserialize, Serialize};
 use store::Record;

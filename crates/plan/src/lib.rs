@@ -7,6 +7,7 @@
 //! What a plan must not know: the store, the live API, HTTP connections. What it may hold: everything that can be
 //! worked out once per deployment instead of once per request (parsed templates, patterns, addresses).
 
+pub mod execution_logs;
 pub mod gateway_responses;
 pub mod index;
 pub mod integration;
@@ -21,6 +22,7 @@ pub mod throttle;
 pub mod uri;
 pub mod validation;
 
+pub use execution_logs::{ExecutionLogs, LogDetail};
 pub use gateway_responses::{GatewayResponsePlan, GatewayResponses};
 pub use index::{CompileStage, Lookup, PlanIndex};
 pub use integration::{Backend, Integration, Passthrough, RequestMapping, ResponsePlan};

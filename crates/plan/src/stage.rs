@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use templates::plain::PlainTemplate;
 
+use crate::execution_logs::ExecutionLogs;
 use crate::gateway_responses::GatewayResponses;
 use crate::integration::Integration;
 use crate::media::MediaTypes;
@@ -43,6 +44,8 @@ pub struct StagePlan {
     pub sampling: Option<Sampling>,
     /// What the stage logs of each request; boxed, for few stages do.
     pub access_log: Option<Box<AccessLog>>,
+    /// What it logs of the way of each request; boxed, for few stages do.
+    pub execution_logs: Option<Box<ExecutionLogs>>,
 }
 
 /// Where a stage's access log goes, and what it says.

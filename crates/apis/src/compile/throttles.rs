@@ -1,16 +1,13 @@
 //! The throttles of a stage's methods, from the stage's settings.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plan::Throttle;
 use plan::throttle::MethodThrottles;
 
+use super::method_settings::settings;
 use crate::patch::unescape;
-use crate::rows::{MethodSetting, Snapshot, Stage};
-
-/// The verbs that an `ANY` method serves.
-const ANY_VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+use crate::rows::{Snapshot, Stage};
 
 /// Throttles each method by the setting that holds for it. A throttle that was there before and admits as much goes
 /// on counting, so that a new deployment gives nobody a second burst.
@@ -23,23 +20,12 @@ pub(crate) fn method_throttles(
     if stage.method_settings.values().all(|setting| setting.throttling().is_none()) {
         return throttles;
     }
-    let settings: BTreeMap<(String, &str), &MethodSetting> =
-        stage.method_settings.iter().filter_map(|(key, setting)| Some((method_of(key)?, setting))).collect();
-    for resource in &snapshot.resources {
-        let path = resource.path.trim_start_matches('/');
-        let served = resource.methods.keys().flat_map(|method| match method.as_str() {
-            "ANY" => ANY_VERBS.iter().filter(|verb| !resource.methods.contains_key(**verb)).copied().collect(),
-            verb => vec![verb],
-        });
-        for verb in served {
-            let places = [(path, verb), (path, "ANY"), (path, "*"), ("*", verb), ("*", "*")];
-            let setting = places.iter().find_map(|(path, verb)| settings.get(&((*path).to_owned(), *verb)));
-            let Some((rate, burst)) = setting.and_then(|setting| setting.throttling()) else { continue };
-            // A burst of nothing blocks everything.
-            let made = Throttle::new(if burst > 0 { rate } else { 0.0 }, f64::from(burst));
-            let known = before.and_then(|before| before.get(&resource.id, verb)).filter(|known| known.is_like(&made));
-            throttles.insert(&resource.id, verb, known.map_or_else(|| Arc::new(made), Arc::clone));
-        }
+    for (resource, verb, setting) in settings(snapshot, stage) {
+        let Some((rate, burst)) = setting.throttling() else { continue };
+        // A burst of nothing blocks everything.
+        let made = Throttle::new(if burst > 0 { rate } else { 0.0 }, f64::from(burst));
+        let known = before.and_then(|before| before.get(&resource.id, verb)).filter(|known| known.is_like(&made));
+        throttles.insert(&resource.id, verb, known.map_or_else(|| Arc::new(made), Arc::clone));
     }
     throttles
 }
@@ -56,6 +42,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::rows::MethodSetting;
 
     const SECOND: u64 = 1_000_000_000;
 

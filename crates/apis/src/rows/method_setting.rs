@@ -9,7 +9,7 @@ pub(crate) const ACCOUNT_BURST: i32 = 5_000;
 
 /// What a stage sets for one method, or for all of them.
 ///
-/// Logging, tracing of data and metrics are always off in this version, so only their being off is kept.
+/// Metrics are always off in this version, so nothing is kept of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MethodSetting {
     /// Absent: the account's burst holds.
@@ -21,6 +21,12 @@ pub(crate) struct MethodSetting {
     /// Whether `OFF` was set; AWS shows no level before one is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) logging_off: bool,
+    /// The level that was set since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_level: Option<LoggingLevel>,
+    /// Whether headers and bodies are logged, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) data_trace: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) caching_enabled: bool,
     /// 0 to 3,600.
@@ -32,6 +38,14 @@ pub(crate) struct MethodSetting {
     pub(crate) unauthorized_cache_control_header_strategy: String,
 }
 
+/// What execution logs tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum LoggingLevel {
+    Error,
+    Info,
+}
+
 impl Default for MethodSetting {
     /// What AWS gives a method when its first setting is made (recorded).
     fn default() -> MethodSetting {
@@ -39,6 +53,8 @@ impl Default for MethodSetting {
             throttling_burst_limit: None,
             throttling_rate_limit: None,
             logging_off: false,
+            logging_level: None,
+            data_trace: false,
             caching_enabled: false,
             cache_ttl_in_seconds: 300,
             cache_data_encrypted: false,

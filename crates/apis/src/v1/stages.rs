@@ -208,9 +208,9 @@ impl Apis {
             }
             StageEdit::RemoveMethod(method) => method_settings::remove(&mut stage.method_settings, &method)?,
             StageEdit::Tracing(enabled) => stage.tracing_enabled = enabled,
-            StageEdit::Logging(what) => {
+            StageEdit::Logging(method, setting) => {
                 self.check_logging_role(scope).await?;
-                return Err(Refusal::not_built(what));
+                method_settings::set(&mut stage.method_settings, &method, setting)?;
             }
             // The account's role is not asked for: the recorded stage took a log group without naming a role before.
             StageEdit::AccessLog(edit) => access_log::set(&mut stage.access_log, edit)?,

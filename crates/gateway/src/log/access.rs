@@ -42,6 +42,11 @@ impl Noted {
         *self.request_id.borrow_mut() = request_id.filter(|id| !id.is_empty()).map(Box::from);
     }
 
+    /// The id that the backend gave the request.
+    pub fn request_id(&self) -> Option<Box<str>> {
+        self.request_id.borrow().clone()
+    }
+
     /// The milliseconds since the request went to the backend.
     fn waited(&self) -> Option<u128> {
         self.sent.get().map(|sent| sent.elapsed().as_millis())

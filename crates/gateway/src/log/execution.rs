@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use base::clock::{Clock, Moment};
 use http::HeaderMap;
-use plan::Backend;
 use plan::spelling::spell;
+use plan::{Backend, LogDetail};
 
 use crate::fault::{Fault, MOCK_STATUS};
 use crate::respond::log_text;
@@ -23,6 +23,12 @@ use crate::transform::header_text;
 /// The longest text of a line in bytes; what is beyond is cut off, and the line says so.
 const TEXT_BYTES: usize = 1024;
 
+/// How lines begin that tell of a failure.
+const FAILURES: &[&str] = &["Execution failed", "Lambda execution failed", "Lambda invocation failed"];
+
+/// How lines begin that show headers, bodies and parameters.
+const DATA: &[&str] = &["Method request ", "Method response ", "Endpoint request ", "Endpoint response "];
+
 /// What stands behind a text that was cut.
 const TRUNCATED: &str = " [TRUNCATED]";
 
@@ -31,6 +37,8 @@ const TRUNCATED: &str = " [TRUNCATED]";
 pub struct ExecutionLog {
     clock: Clock,
     lines: RefCell<Vec<Line>>,
+    /// What of it is kept; nothing until it is known which method the request is for.
+    detail: Cell<Option<LogDetail>>,
     /// When the request went to the backend.
     sent: Cell<Option<Instant>>,
 }
@@ -45,13 +53,41 @@ pub struct Line {
 }
 
 impl ExecutionLog {
-    /// A log without lines, dated by `clock`.
-    pub fn new(clock: Clock) -> ExecutionLog {
-        ExecutionLog { clock, lines: RefCell::default(), sent: Cell::default() }
+    /// A log without lines, dated by `clock`, that keeps so much; without a detail it keeps nothing yet.
+    pub fn new(clock: Clock, detail: Option<LogDetail>) -> ExecutionLog {
+        ExecutionLog { clock, lines: RefCell::default(), detail: Cell::new(detail), sent: Cell::default() }
     }
 
-    /// Adds a line.
-    pub fn write(&self, mut text: String) {
+    /// Keeps so much from here on.
+    pub fn keep(&self, detail: Option<LogDetail>) {
+        self.detail.set(detail);
+    }
+
+    /// Whether anything is kept.
+    pub fn is_kept(&self) -> bool {
+        self.detail.get().is_some()
+    }
+
+    /// Whether headers and bodies are wanted.
+    pub fn has_data(&self) -> bool {
+        self.detail.get() == Some(LogDetail::Everything)
+    }
+
+    /// Adds a line, if lines of its kind are kept.
+    pub fn write(&self, text: String) {
+        let begins_with = |beginnings: &[&str]| beginnings.iter().any(|beginning| text.starts_with(beginning));
+        let is_kept = match self.detail.get() {
+            None => false,
+            Some(LogDetail::Failures) => begins_with(FAILURES),
+            Some(LogDetail::Outline) => !begins_with(DATA),
+            Some(LogDetail::Everything) => true,
+        };
+        if is_kept {
+            self.push(text);
+        }
+    }
+
+    fn push(&self, mut text: String) {
         if text.len() > TEXT_BYTES {
             text.truncate(text.floor_char_boundary(TEXT_BYTES));
             text.push_str(TRUNCATED);
@@ -112,14 +148,16 @@ impl ExecutionLog {
 
     /// Notes why the request fails, unless a line has said so.
     pub fn failed(&self, fault: &Fault, routed: Option<&Routed<'_>>) {
-        if let Some(text) = failure(fault, routed) {
-            self.write(text);
+        if let Some(text) = failure(fault, routed).filter(|_| self.detail.get().is_some()) {
+            self.push(text);
         }
     }
 
-    /// Notes the end.
+    /// Notes the end; where only failures are kept, the end of one.
     pub fn completed(&self, status: u16) {
-        self.value("Method completed with status", status);
+        if self.detail.get() != Some(LogDetail::Failures) || !self.lines.borrow().is_empty() {
+            self.push(format!("Method completed with status: {status}"));
+        }
     }
 
     /// The moment now, by the log's clock.
@@ -127,9 +165,9 @@ impl ExecutionLog {
         self.clock.now()
     }
 
-    /// The lines.
-    pub fn into_lines(self) -> Vec<Line> {
-        self.lines.into_inner()
+    /// The lines, which are then no longer here.
+    pub fn take_lines(&self) -> Vec<Line> {
+        self.lines.take()
     }
 
     /// The whole log as TestInvokeMethod shows it.
@@ -217,14 +255,14 @@ mod tests {
     use super::*;
 
     fn lines(write: impl FnOnce(&ExecutionLog)) -> Vec<String> {
-        let log = ExecutionLog::new(Clock::fake(Moment(1_759_175_390_000)));
+        let log = ExecutionLog::new(Clock::fake(Moment(1_759_175_390_000)), Some(LogDetail::Everything));
         write(&log);
-        log.into_lines().into_iter().map(|line| line.text).collect()
+        log.take_lines().into_iter().map(|line| line.text).collect()
     }
 
     #[test]
     fn dates_lines_as_recorded() {
-        let log = ExecutionLog::new(Clock::fake(Moment(1_759_175_390_000)));
+        let log = ExecutionLog::new(Clock::fake(Moment(1_759_175_390_000)), Some(LogDetail::Everything));
         log.value("Method request path", "{}");
         log.completed(200);
         assert_eq!(

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod execution;
+pub mod stage_execution;
 
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::integrate::integrate;
 use crate::listener::{Connection, Thread};
-use crate::log::{Entry, Pending, access};
+use crate::log::{Entry, Pending, access, stage_execution};
 use crate::random::RequestIds;
 use crate::respond::{self, Answer};
 use crate::route::{Routed, route};
@@ -42,6 +42,9 @@ async fn answer(thread: &Thread, exchange: &Exchange, body: &mut RequestBody) ->
     // What the client has packed is unpacked before anything reads it.
     if body.is_expected() && exchange.head.headers.contains_key(CONTENT_ENCODING) {
         Box::pin(body.unpack(&exchange.head.headers, exchange.plan.minimum_compression_size)).await?;
+    }
+    if let Some(log) = &exchange.execution_log {
+        stage_execution::begin(log, exchange, &routed);
     }
     let answer = admitted_answer(thread, exchange, &routed, &admitted, body).await?;
     // A client that likes it so gets the body packed, if the API says from which size on.
@@ -121,7 +124,8 @@ pub(crate) async fn run(
     let mut access = None;
     let (mut response, head, plan, error) = match find_plan(thread, place.stage).await {
         Ok(plan) => {
-            let noted = plan.access_log.as_ref().map(|_| Box::default());
+            let execution_log = stage_execution::open(&thread.settings, &plan);
+            let noted = (plan.access_log.is_some() || execution_log.is_some()).then(Box::default);
             let exchange = Exchange {
                 ids,
                 started,
@@ -132,16 +136,22 @@ pub(crate) async fn run(
                 resource_at: place.resource_at,
                 context_path_at: place.context_path_at,
                 domain: Arc::clone(&thread.settings.domain),
-                execution_log: None,
+                execution_log,
                 noted,
                 tested: None,
             };
             let mut body = RequestBody::new(body);
             let outcome = answer(thread, &exchange, &mut body).await;
+            if let (Some(log), Err(fault)) = (&exchange.execution_log, &outcome) {
+                log.failed(fault, respond::routed(&exchange, Some(fault)).as_ref());
+            }
             if exchange.noted.is_some() {
                 access = access::begin(&thread.settings, &exchange, outcome.as_ref());
             }
             let (response, error) = respond(outcome, &ids, Some(&exchange));
+            if exchange.execution_log.is_some() {
+                stage_execution::finish(&thread.settings, &exchange, response.status().as_u16());
+            }
             exchange.connection.heads.clear();
             (response, exchange.head, Some(exchange.plan), error)
         }

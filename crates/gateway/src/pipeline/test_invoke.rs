@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body::Body as _;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use plan::{Captures, MethodPlan, ResourcePlan, Router, TestAnswer, TestRefusal, TestRequest};
+use plan::{Captures, LogDetail, MethodPlan, ResourcePlan, Router, TestAnswer, TestRefusal, TestRequest};
 
 use super::rest::{admitted_answer, check_syntax};
 use crate::body::{Body, RequestBody};
@@ -123,7 +123,7 @@ fn exchange(thread: &Thread, request: TestRequest) -> Result<Exchange, TestRefus
         resource_at: 0,
         context_path_at: Some(0),
         domain: Arc::clone(&thread.settings.domain),
-        execution_log: Some(Box::new(ExecutionLog::new(thread.settings.clock.clone()))),
+        execution_log: Some(Box::new(ExecutionLog::new(thread.settings.clock.clone(), Some(LogDetail::Everything)))),
         noted: None,
         tested: Some(Box::new(request.caller)),
     })

@@ -29,6 +29,9 @@ pub async fn report_request(
     let facts = Facts::new(exchange, routed);
     log.value("Starting execution for request", exchange.ids.request_id());
     log.write(format!("HTTP Method: {}, Resource Path: {}", routed.verb, exchange.path()));
+    if !log.has_data() {
+        return Ok(());
+    }
     log.map("Method request path", facts.path_parameters().map(|(name, value)| (name, value.into())));
     let mut query: BTreeMap<Cow<'_, str>, Vec<Cow<'_, str>>> = BTreeMap::new();
     for (name, value) in facts.query() {
@@ -50,6 +53,11 @@ pub async fn report_request(
 /// # Errors
 /// [`Fault::BackendUnreachable`] where the body breaks off or is too large.
 pub async fn report_answer(log: &ExecutionLog, routed: &Routed<'_>, mut answer: Answer) -> Result<Answer, Fault> {
+    const END: &str = "Successfully completed execution";
+    if !log.has_data() {
+        log.write(END.into());
+        return Ok(answer);
+    }
     let body = match std::mem::replace(&mut answer.body, Body::EMPTY) {
         Body::Whole(bytes) => bytes.unwrap_or_default(),
         streamed => {
@@ -74,7 +82,7 @@ pub async fn report_answer(log: &ExecutionLog, routed: &Routed<'_>, mut answer: 
     headers.extend(answer.trace_id.clone().map(|trace| (TRACE_ID, trace)));
     headers.extend(answer.headers.clone());
     log.headers("Method response headers", &headers, &answer.spelled);
-    log.write("Successfully completed execution".into());
+    log.write(END.into());
     answer.body = Body::whole(body);
     Ok(answer)
 }

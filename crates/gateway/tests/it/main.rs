@@ -6,6 +6,7 @@ mod bodies;
 // The attribute is for clippy, which then takes their helpers for those of tests.
 #[cfg(test)]
 mod cases;
+mod execution_logs;
 #[cfg(test)]
 mod function_url;
 mod hostile;

@@ -144,7 +144,8 @@ struct Access(Mutex<Vec<String>>);
 
 impl WriteLog for Access {
     fn write(&self, group_arn: &Arc<str>, stream: Option<&Arc<str>>, line: LogLine) {
-        assert_eq!((group_arn.as_ref(), stream), ("group", None));
+        assert_eq!(group_arn.as_ref(), "group");
+        assert!(stream.is_none_or(|stream| **stream == *"stream"));
         self.0.lock().unwrap().push(line.text);
     }
 }
@@ -439,6 +440,7 @@ pub(crate) fn stage_plan(stage: &str, methods: Vec<(String, MethodPlan)>) -> Sta
         method_throttles: MethodThrottles::default(),
         sampling: None,
         access_log: None,
+        execution_logs: None,
     }
 }
 

@@ -6,7 +6,7 @@ use model_apigateway as model;
 
 use crate::compile::throttles::method_of;
 use crate::refusal::{Answer, Refusal};
-use crate::rows::{ACCOUNT_BURST, ACCOUNT_RATE, MethodSetting};
+use crate::rows::{ACCOUNT_BURST, ACCOUNT_RATE, LoggingLevel, MethodSetting};
 
 /// The most methods that a stage may set apart. The bound is ours: AWS names none, and an API has at most 300
 /// resources of 8 verbs.
@@ -16,6 +16,8 @@ const MAXIMUM_SETTINGS: usize = 2_401;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Setting {
     LoggingOff,
+    Logging(LoggingLevel),
+    DataTrace(bool),
     /// Off, as it is: creates the whole object all the same.
     Off,
     BurstLimit(Option<i32>),
@@ -32,8 +34,8 @@ pub(super) enum Setting {
 pub(super) enum Meaning {
     /// To be set.
     Set(Setting),
-    /// Logging is asked for, which the account's role for CloudWatch must allow first; the name is the field's.
-    Logging(&'static str),
+    /// Logging is asked for, which the account's role for CloudWatch must allow first.
+    Logging(Setting),
 }
 
 /// Reads the setting at the end of a patch path, `throttling/burstLimit`; `None` if there is none of that name.
@@ -44,11 +46,12 @@ pub(super) fn read(path: &str, value: &str) -> Option<Answer<(String, Meaning)>>
     let meaning = match (group, name) {
         ("metrics", "enabled") if flag => Err(Refusal::not_built("the method setting metricsEnabled")),
         ("metrics", "enabled") => set(Setting::Off),
-        ("logging", "dataTrace") if flag => Ok(Meaning::Logging("dataTraceEnabled")),
-        ("logging", "dataTrace") => set(Setting::Off),
+        ("logging", "dataTrace") if flag => Ok(Meaning::Logging(Setting::DataTrace(true))),
+        ("logging", "dataTrace") => set(Setting::DataTrace(false)),
         ("logging", "loglevel") => match value {
             "OFF" => set(Setting::LoggingOff),
-            "ERROR" | "INFO" => Ok(Meaning::Logging("loggingLevel")),
+            "ERROR" => Ok(Meaning::Logging(Setting::Logging(LoggingLevel::Error))),
+            "INFO" => Ok(Meaning::Logging(Setting::Logging(LoggingLevel::Info))),
             _ => Err(Refusal::bad_request("Invalid logging level specified. Valid options are OFF,ERROR,INFO")),
         },
         ("throttling", "burstLimit") => limit(path, value.parse().ok())
@@ -105,7 +108,9 @@ pub(super) fn set(settings: &mut BTreeMap<String, MethodSetting>, method: &str, 
     let Some(target) = settings.get_mut(&key) else { return Ok(()) };
     match setting {
         Setting::Off => {}
-        Setting::LoggingOff => target.logging_off = true,
+        Setting::LoggingOff => (target.logging_off, target.logging_level) = (true, None),
+        Setting::Logging(level) => (target.logging_off, target.logging_level) = (false, Some(level)),
+        Setting::DataTrace(on) => target.data_trace = on,
         Setting::BurstLimit(burst) => target.throttling_burst_limit = burst,
         Setting::RateLimit(rate) => target.throttling_rate_limit = rate,
         Setting::Caching(on) => target.caching_enabled = on,
@@ -144,8 +149,12 @@ fn known_key(settings: &BTreeMap<String, MethodSetting>, method: &str) -> Option
 pub(super) fn shown(setting: &MethodSetting) -> model::MethodSetting {
     model::MethodSetting {
         metrics_enabled: Some(false),
-        logging_level: setting.logging_off.then(|| "OFF".to_owned()),
-        data_trace_enabled: Some(false),
+        logging_level: match setting.logging_level {
+            Some(LoggingLevel::Error) => Some("ERROR".to_owned()),
+            Some(LoggingLevel::Info) => Some("INFO".to_owned()),
+            None => setting.logging_off.then(|| "OFF".to_owned()),
+        },
+        data_trace_enabled: Some(setting.data_trace),
         throttling_burst_limit: Some(setting.throttling_burst_limit.unwrap_or(ACCOUNT_BURST)),
         throttling_rate_limit: Some(setting.throttling_rate_limit.unwrap_or(ACCOUNT_RATE)),
         caching_enabled: Some(setting.caching_enabled),
@@ -178,7 +187,13 @@ mod tests {
         ] {
             assert_eq!(meaning(path, value), Some(Ok(Meaning::Set(expected))), "{path}");
         }
-        assert_eq!(meaning("/*/*/logging/loglevel", "INFO"), Some(Ok(Meaning::Logging("loggingLevel"))));
+        for (path, value, expected) in [
+            ("/*/*/logging/loglevel", "INFO", Setting::Logging(LoggingLevel::Info)),
+            ("/*/*/logging/loglevel", "ERROR", Setting::Logging(LoggingLevel::Error)),
+            ("/*/*/logging/dataTrace", "true", Setting::DataTrace(true)),
+        ] {
+            assert_eq!(meaning(path, value), Some(Ok(Meaning::Logging(expected))), "{path}");
+        }
         for (path, value) in [
             ("/*/*/throttling/burstLimit", "many"),
             ("/*/*/throttling/rateLimit", "-2"),

@@ -35,8 +35,8 @@ pub(super) enum StageEdit {
     /// A setting of a method, `pets/GET`.
     Method(String, Setting),
     RemoveMethod(String),
-    /// Logging of some kind: refused by AWS's own rule before it is refused by its name.
-    Logging(&'static str),
+    /// A setting of a method that the account's role for CloudWatch must allow.
+    Logging(String, Setting),
     /// A setting of the access log.
     AccessLog(access_log::Edit),
     RemoveAccessLog,
@@ -97,7 +97,7 @@ fn set(path: &str, value: &str) -> Answer<StageEdit> {
     if let Some(setting) = method_settings::read(path, value) {
         return setting.map(|(method, meaning)| match meaning {
             Meaning::Set(setting) => StageEdit::Method(method, setting),
-            Meaning::Logging(field) => StageEdit::Logging(field),
+            Meaning::Logging(setting) => StageEdit::Logging(method, setting),
         });
     }
     Err(Refusal::BadRequest(format!("Invalid method setting path: {path}. Must be one of: {PATHS}")))

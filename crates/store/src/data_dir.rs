@@ -26,6 +26,7 @@ pub struct DataDir {
     path: PathBuf,
     store: SharedStore,
     blobs: BlobStore,
+    options: SqliteOptions,
     lock: Arc<DirectoryLock>,
 }
 
@@ -59,11 +60,11 @@ impl DataDir {
     pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         create_directory(path)?;
         let lock = Arc::new(DirectoryLock::take(path)?);
-        let store: SharedStore = Arc::new(SqliteStore::open(path, options, Arc::clone(&lock))?);
+        let store: SharedStore = Arc::new(SqliteStore::open(path, options.clone(), Arc::clone(&lock))?);
         let blobs = BlobStore::open(path.join("blobs"), Arc::clone(&lock))?;
         // The names of the files just made must be on disk before anything in them is acknowledged.
         sync_directory(path).map_err(|error| system("sync", path, &error))?;
-        Ok(Self { path: path.to_owned(), store, blobs, lock })
+        Ok(Self { path: path.to_owned(), store, blobs, options, lock })
     }
 
     /// Where the directory is, as it was given.
@@ -83,7 +84,7 @@ impl DataDir {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_logs(&self, clock: Clock) -> Result<LogStore, OpenError> {
-        LogStore::open(&self.path, clock, Arc::clone(&self.lock))
+        LogStore::open(&self.path, &self.options, clock, Arc::clone(&self.lock))
     }
 
     /// The blobs.

@@ -109,5 +109,11 @@ fn failed(error: LogError) -> ApiError {
 
 /// The database failed.
 fn unavailable(error: StoreError) -> ApiError {
-    ApiError::internal(error)
+    match error {
+        StoreError::Full => {
+            let text = format!("The change was not kept: {error}.");
+            ApiError::new(&model::errors::SERVICE_UNAVAILABLE_EXCEPTION, text)
+        }
+        error => ApiError::internal(error),
+    }
 }

@@ -148,7 +148,7 @@ pub(crate) fn connect_writer(path: &Path, options: &SqliteOptions) -> rusqlite::
 }
 
 /// The store's words for an error of the engine.
-fn failure(error: &rusqlite::Error) -> StoreError {
+pub(crate) fn failure(error: &rusqlite::Error) -> StoreError {
     if is_full(error) { StoreError::Full } else { StoreError::Unavailable(error.to_string()) }
 }
 

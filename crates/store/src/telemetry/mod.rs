@@ -15,8 +15,8 @@ mod writer;
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base::clock::Clock;
 use tokio::sync::{Semaphore, broadcast, oneshot};
@@ -164,6 +164,16 @@ pub struct LogCounts {
 struct Counters {
     written: AtomicU64,
     dropped: AtomicU64,
+    /// Why the last commit that failed did.
+    failure: Mutex<Option<StoreError>>,
+}
+
+impl Counters {
+    /// What is told to those whose change was not made.
+    fn failure(&self) -> StoreError {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        failure.unwrap_or_else(|| StoreError::Unavailable("the writer of the logs has ended".to_owned()))
+    }
 }
 
 /// Why something about logs failed.
@@ -206,11 +216,16 @@ impl std::fmt::Debug for LogStore {
 
 impl LogStore {
     /// Opens or makes `telemetry.sqlite` in a locked data directory.
-    pub(crate) fn open(directory: &Path, clock: Clock, lock: Arc<DirectoryLock>) -> Result<LogStore, OpenError> {
+    pub(crate) fn open(
+        directory: &Path,
+        options: &SqliteOptions,
+        clock: Clock,
+        lock: Arc<DirectoryLock>,
+    ) -> Result<LogStore, OpenError> {
         let path = directory.join("telemetry.sqlite");
         let failed = |error: rusqlite::Error| open_error(&path, &error);
         crate::sqlite::create_private(&path)?;
-        let mut connection = connect_writer(&path, &SqliteOptions::default()).map_err(failed)?;
+        let mut connection = connect_writer(&path, options).map_err(failed)?;
         migrate::migrate(&mut connection, TELEMETRY, directory, &path)?;
         let inbox = Arc::new(Inbox::default());
         let counters = Arc::new(Counters::default());
@@ -236,7 +251,7 @@ impl LogStore {
 
     /// What became of the lines so far.
     pub fn counts(&self) -> LogCounts {
-        let Counters { written, dropped } = &*self.0.counters;
+        let Counters { written, dropped, .. } = &*self.0.counters;
         LogCounts { written: written.load(Ordering::Relaxed), dropped: dropped.load(Ordering::Relaxed) }
     }
 
@@ -441,7 +456,7 @@ impl LogStore {
         &self,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, LogError> {
-        let lost = || StoreError::Unavailable("the logs' database could not be written; the log says more".to_owned());
+        let lost = || self.0.counters.failure();
         let _place = self.0.places.acquire().await.map_err(|_| lost())?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |tables| {

@@ -264,6 +264,39 @@ async fn pages_of_groups_and_streams_go_on_where_they_ended() {
 }
 
 #[tokio::test]
+async fn a_full_disk_is_told_and_loses_nothing_that_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { maximum_bytes: Some(512 << 10), ..SqliteOptions::default() };
+    let logs = DataDir::open_with(directory.path(), options).unwrap().open_logs(Clock::System).unwrap();
+    let scope = Scope::new("000000000000", "us-east-1");
+    logs.create_group(&scope, "g", "{}".into()).await.unwrap();
+    logs.create_stream(&scope, "g", "s").await.unwrap();
+    let mut written = 0;
+    let error = loop {
+        match logs.append(&scope, "g", "s", vec![(NOW, "x".repeat(10_000))]).await {
+            Ok(_) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 1000, "the limit does not hold");
+    };
+    assert_eq!((error, logs.counts().written), (LogError::Store(StoreError::Full), written));
+    let group = logs.group(&scope, "g").await.unwrap().unwrap();
+    assert_eq!(group.stored_bytes, written as i64 * 10_000);
+    let count = logs.scan(all(EventSource::Group(group.id)), 0, |count, _| {
+        *count += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!(count.await.unwrap(), written);
+    // What is removed makes room.
+    logs.delete_stream(&scope, "g", "s").await.unwrap();
+    logs.create_stream(&scope, "g", "s").await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while logs.append(&scope, "g", "s", vec![(NOW, "x".repeat(10_000))]).await.is_err() {
+        assert!(Instant::now() < deadline, "there is no room again");
+    }
+}
+
+#[tokio::test]
 async fn a_restart_finds_everything() {
     let directory = tempfile::tempdir().unwrap();
     let scope = Scope::new("000000000000", "us-east-1");

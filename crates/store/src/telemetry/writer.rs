@@ -16,7 +16,7 @@ use super::tables::{self, Memory, Tables};
 use super::{Counters, Ingested};
 use crate::OpenError;
 use crate::data_dir::system;
-use crate::sqlite::open_error;
+use crate::sqlite::{failure, open_error};
 
 /// How often it is looked for events that have been kept for long enough.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
@@ -147,6 +147,8 @@ impl WriterThread {
             Err(error) => {
                 tracing::error!(%error, lines, "cannot write log events");
                 self.parts.counters.dropped.fetch_add(lines, Ordering::Relaxed);
+                let told = self.parts.counters.failure.lock();
+                *told.unwrap_or_else(PoisonError::into_inner) = Some(failure(&error));
                 self.memory.forget();
                 if !self.connection.is_autocommit() {
                     // The error that led here is the one to tell. Should this fail too, the next BEGIN does.

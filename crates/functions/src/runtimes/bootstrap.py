@@ -433,8 +433,19 @@ def know_function():
     JSON_LOG = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
 
+def find_packages():
+    """What Python does when it starts, unless told not to (`-S`), but for the .pth files of this host: they may import
+    whatever they like, which each start pays for, and AWS's runtimes have none."""
+    import site
+
+    site.addpackage = lambda *_: None
+    site.main()
+
+
 def main():
     os.set_inheritable(SOCKET, False)
+    if sys.flags.no_site:
+        find_packages()
     if "_HANDLER" not in os.environ:
         become()
     know_function()

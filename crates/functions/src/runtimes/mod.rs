@@ -203,7 +203,7 @@ impl Runtimes {
             Runtime::Python(_) => {
                 // Imported rather than run, so that Python keeps its compiled form.
                 let start = "import sys; sys.path[0] = sys.argv[1]; import frontgate_bootstrap as b; b.main()";
-                vec!["-s".to_owned(), "-c".to_owned(), start.to_owned(), text(&places.runtime)]
+                ["-s", "-S", "-c", start].map(str::to_owned).into_iter().chain([text(&places.runtime)]).collect()
             }
             Runtime::Node(_) => {
                 // AWS gives the heap nine tenths of the function's memory.

@@ -5,6 +5,9 @@
 //! a call of a version whose calls take less than a millisecond waits for the first environment, or one of the first two,
 //! for a moment that is short beside the start of another. A version that turns out not to be that quick is not waited for.
 //!
+//! Of what is not known yet, quickness is supposed: while the first calls of a version run, others wait for them, once and no
+//! longer than for any. A first call says little, for much is done in it that is never done again.
+//!
 //! Many calls at once slow each other down, so that a quick version may look slow for as long as nobody waits. Therefore
 //! one whose calls would be quick alone, if they shared the time fairly, is given another chance now and then.
 
@@ -22,6 +25,9 @@ const SIDE_BY_SIDE: usize = 2;
 /// Calls quicker than this run alone: what two of them could do at once is less than what they cost each other
 /// (measured: docs/performance.md).
 const VERY_QUICK: Duration = Duration::from_micros(250);
+
+/// So many calls say how quick a version is.
+const TELLING: u32 = 2;
 
 /// How long a call waits for another to be done before it takes or starts an environment of its own.
 pub(super) const PATIENCE: Duration = Duration::from_millis(10);
@@ -42,8 +48,9 @@ struct Pace {
     running: usize,
     /// How many calls have ended.
     ended: u64,
-    /// What the quickest calls took of late, which says more than an average where others use the machine too. Long at
-    /// first, so that nobody waits for what is not known to be quick.
+    /// How many calls are known, up to so many as say something.
+    known: u32,
+    /// What the quickest calls took of late, which says more than an average where others use the machine too.
     quickest: Duration,
     /// Calls since the last chance that may have looked slower than they are.
     slowed_down: u32,
@@ -64,12 +71,13 @@ pub(super) struct Progress(u64);
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { turn: 0, running: 0, ended: 0, quickest: PATIENCE, slowed_down: 0 }
+        Pace { turn: 0, running: 0, ended: 0, known: 0, quickest: PATIENCE, slowed_down: 0 }
     }
 }
 
 impl Pace {
     fn note(&mut self, took: Duration) {
+        self.known = (self.known + 1).min(TELLING);
         self.quickest = took.min(self.quickest + self.quickest / 8);
         let share = took / u32::try_from(self.running).unwrap_or(u32::MAX).max(1);
         if self.running <= SIDE_BY_SIDE || self.quickest < QUICK || share >= QUICK {
@@ -84,8 +92,9 @@ impl Pace {
 
     /// Whether another call had better wait for those that run.
     fn is_full(&self) -> bool {
-        let side_by_side = if self.quickest < VERY_QUICK { 1 } else { SIDE_BY_SIDE };
-        self.quickest < QUICK && self.running >= side_by_side
+        let quickest = if self.known < TELLING { Duration::ZERO } else { self.quickest };
+        let side_by_side = if quickest < VERY_QUICK { 1 } else { SIDE_BY_SIDE };
+        quickest < QUICK && self.running >= side_by_side
     }
 
     /// Those that run already say nothing of what others will take.
@@ -123,6 +132,7 @@ impl Paces {
             && pace.ended == began.0
             && pace.is_full()
         {
+            pace.known = TELLING;
             pace.quickest = (pace.quickest * 2).min(PATIENCE);
             pace.next_turn();
         }
@@ -173,7 +183,6 @@ mod tests {
     fn only_quick_versions_are_waited_for() {
         let paces = Paces::default();
         let mut running = begin(&paces, 2);
-        assert!(!paces.is_worth_waiting(1), "nothing is known yet");
         (0..20).for_each(|_| call(&paces, SHORT));
         assert!(paces.is_worth_waiting(1));
         drop(running.pop_front());
@@ -189,9 +198,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_known_is_waited_for_once() {
+        let paces = Paces::default();
+        assert!(!paces.is_worth_waiting(1), "nothing runs that one could wait for");
+        let first = paces.begin(1);
+        assert!(paces.is_worth_waiting(1));
+        end(first, Duration::from_millis(4));
+        let second = paces.begin(1);
+        assert!(paces.is_worth_waiting(1), "a first call says little");
+        paces.waited_in_vain(1, paces.progress(1));
+        assert!(!paces.is_worth_waiting(1));
+        let others = begin(&paces, 5);
+        assert!(!paces.is_worth_waiting(1));
+        drop((second, others));
+        let slow = Paces::default();
+        (0..2).for_each(|_| call(&slow, Duration::from_millis(4)));
+        let _running = begin(&slow, 5);
+        assert!(!slow.is_worth_waiting(1));
+    }
+
+    #[test]
     fn what_does_not_end_is_waited_for_once() {
         let paces = Paces::default();
-        call(&paces, SHORT);
+        (0..2).for_each(|_| call(&paces, SHORT));
         let stuck = begin(&paces, 2);
         let began = paces.progress(1);
         assert!(paces.is_worth_waiting(1));
@@ -222,6 +251,7 @@ mod tests {
     /// Lets sixteen calls run at once, each as long as `took` says for sixteen, until one had better wait or so many have
     /// run. Returns those that still run.
     fn crowd(paces: &Paces, calls: u32, took: Duration) -> VecDeque<Begun> {
+        (0..2).for_each(|_| call(paces, took));
         let mut running = begin(paces, 16);
         for _ in 0..calls {
             end(running.pop_front().unwrap(), took);

@@ -150,6 +150,22 @@ def sacrifice(service, clients, port):
             "Resource": arn,
             "TagKeys": ["x"],
         }
+    if service == "logs":
+        client = clients("logs")
+        client.create_log_group(logGroupName=name)
+        client.create_log_stream(logGroupName=name, logStreamName=name)
+        client.put_retention_policy(logGroupName=name, retentionInDays=7)
+        return {
+            "logGroupName": name,
+            "logStreamName": name,
+            "logEvents": [{"timestamp": int(time.time() * 1000), "message": "x"}],
+            "retentionInDays": 7,
+            "resourceArn": f"arn:aws:logs:us-east-1:000000000000:log-group:{name}",
+            "tags": {"a": "b"},
+            "tagKeys": ["a"],
+            "filterPattern": "x",
+            "logEventMessages": ["x"],
+        }
     if service == "iam":
         client = clients("iam")
         client.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
@@ -223,7 +239,8 @@ def test_the_model_gives_calls_that_work(server, clients, fixed):
                 for key in ("RoleName", "PolicyName", "Name", "StatementId")
                 if key in known
             }
-            known |= {"stageName": "n" + uuid.uuid4().hex[:12]} if name == "CreateStage" else {}
+            new = {"CreateStage": "stageName", "CreateLogGroup": "logGroupName", "CreateLogStream": "logStreamName"}
+            known |= {new[name]: "n" + uuid.uuid4().hex[:12]} if name in new else {}
         method, path, headers, body = operation.request(
             operation.valid({key: known[key] for key in known if wanted(operation, key)})
         )
